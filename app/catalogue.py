@@ -1,0 +1,103 @@
+"""The catalogue: every task that the configured modules declare, found once, at start."""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from app.errors import (
+    DeclarationError,
+    DuplicateTask,
+    InvalidTaskOption,
+    LocalTask,
+    TaskModuleFailed,
+    UnknownTask,
+    UnknownTaskQueue,
+)
+from app.settings import Settings
+from app.tasks import Task, declared_tasks
+
+AnyTask = Task[..., Any]
+
+
+class Catalogue:
+    """Tasks by name, and by the dotted path that Redis knows them under."""
+
+    def __init__(self, tasks: Iterable[AnyTask]) -> None:
+        self._by_name: dict[str, AnyTask] = {}
+        self._by_path: dict[str, AnyTask] = {}
+        for task in sorted(tasks, key=lambda task: task.name):
+            if (first := self._by_name.get(task.name)) is not None:
+                raise DuplicateTask(name=task.name, first=first.place, second=task.place)
+            if task.path in self._by_path:
+                raise InvalidTaskOption(
+                    place=task.place,
+                    option="name",
+                    value=task.name,
+                    reason=f"is a second name of {task.path}, which is all that a job names",
+                )
+            self._by_name[task.name] = self._by_path[task.path] = task
+
+    def __iter__(self) -> Iterator[AnyTask]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def named(self, name: str) -> AnyTask:
+        """Give the task of this name.
+
+        Raises:
+            UnknownTask: there is none.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownTask(name=name) from None
+
+    def at(self, path: str) -> AnyTask | None:
+        """Give the task that this dotted path names, None where it names no registered one."""
+        return self._by_path.get(path)
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Import the task modules, all their submodules included, and build every schema.
+
+    Raises:
+        DeclarationError: a module or a task will not do; names the file and the function.
+    """
+    modules = {module.__name__ for root in settings.task_modules for module in _import_tree(root)}
+    tasks = [task for task in declared_tasks() if task.function.__module__ in modules]
+    for task in tasks:
+        if "<locals>" in task.path:
+            raise LocalTask(place=task.place)
+        if task.options.queue not in settings.queues:
+            raise UnknownTaskQueue(
+                place=task.place, queue=task.options.queue, queues=", ".join(settings.queues)
+            )
+        _ = task.arguments, task.result
+    return Catalogue(tasks)
+
+
+def _import_tree(name: str) -> Iterator[ModuleType]:
+    module = _import(name)
+    yield module
+    for folder in getattr(module, "__path__", ()):
+        # Not by pkgutil, which overlooks what stands in a folder without an `__init__.py`.
+        for path in sorted(Path(folder).rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            # Importing `__main__` would run a program, and a dot is in no module's own name.
+            if parts[-1:] != ("__main__",) and "." not in "".join(parts):
+                yield _import(".".join((name, *parts)))
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except DeclarationError:
+        raise
+    except Exception as error:  # whatever a user's module raises, its name is what helps
+        raise TaskModuleFailed(module=name, reason=f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,319 @@
+"""Every error that the project raises, named after the fact that it states.
+
+The docstring is the message: the first paragraph, its fields filled in, is what a caller reads, and
+it tells the remedy. An error of an HTTP request carries its status; `app.api.problems` renders it.
+"""
+
+import re
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class TaskApiError(Exception):
+    """Something went wrong in the task API."""
+
+    status: ClassVar[int] = 500
+    retry_after: ClassVar[int | None] = None  # seconds
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        template = " ".join((type(self).__doc__ or "").split("\n\n")[0].split())
+        super().__init__(template.format(**facts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.facts)
+
+    @classmethod
+    def slug(cls) -> str:
+        """Name the error for machines, as in `unknown-task`: the stable part of its `type`."""
+        return _CAMEL.sub("-", cls.__name__).lower()
+
+    @classmethod
+    def title(cls) -> str:
+        """Name the error for people, as in `Unknown task`."""
+        return cls.slug().replace("-", " ").capitalize()
+
+
+def _rebuild(kind: type[TaskApiError], facts: dict[str, Any]) -> TaskApiError:
+    return kind(**facts)
+
+
+MOST_PROBLEMS = 100
+"""How many places one answer lists: a small body can be wrong in a hundred thousand."""
+
+
+def field_problems(error: ValidationError, root: str | None = None) -> list[dict[str, Any]]:
+    """List the places that do not fit and the reasons, without the values that were sent."""
+    found_in_all = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {
+            "loc": [root, *found["loc"]] if root else list(found["loc"]),
+            "message": found["msg"],
+            "type": found["type"],
+        }
+        for found in found_in_all[:MOST_PROBLEMS]
+    ]
+
+
+# At start: how tasks are declared and found.
+
+
+class DeclarationError(TaskApiError):
+    """A task is declared wrongly."""
+
+
+class MissingAnnotation(DeclarationError):
+    """{place}: parameter {parameter!r} has no type annotation; every parameter of a task needs one,
+    because it becomes the schema of the request body."""
+
+
+class MissingResultAnnotation(DeclarationError):
+    """{place}: the function has no return annotation; a task needs one (`-> None` will do), because
+    it becomes the schema of the result."""
+
+
+class UnsupportedParameter(DeclarationError):
+    """{place}: parameter {parameter!r} {reason}."""
+
+
+class UnresolvedAnnotation(DeclarationError):
+    """{place}: an annotation cannot be turned into a schema: {reason}."""
+
+
+class InvalidTaskName(DeclarationError):
+    """{place}: {name!r} is no task name; use 1 to 64 letters, digits, `_`, `-` or `.`, starting
+    with a letter."""
+
+
+class InvalidTaskOption(DeclarationError):
+    """{place}: {option}={value!r} {reason}."""
+
+
+class DuplicateTask(DeclarationError):
+    """Two tasks are named {name!r}: {first} and {second}; give one of them another `name=`."""
+
+
+class LocalTask(DeclarationError):
+    """{place}: the task is declared inside a function, where no worker can find it; declare it at
+    the top level of its module."""
+
+
+class UnknownTaskQueue(DeclarationError):
+    """{place}: the task's queue {queue!r} is none of {queues}; change it, or add it to
+    TASK_API_QUEUES."""
+
+
+class TaskModuleFailed(DeclarationError):
+    """The task module {module!r} cannot be imported: {reason}."""
+
+
+class NotConnected(TaskApiError):
+    """No queue is connected to the tasks; import them through the package `app`."""
+
+
+# Requests that do not fit.
+
+
+class UnknownTask(TaskApiError):
+    """There is no task named {name!r}; GET /tasks lists them."""
+
+    status = 404
+
+
+class UnknownRoute(TaskApiError):
+    """There is nothing at {path}; GET / lists the routes, /docs describes them."""
+
+    status = 404
+
+
+class UnknownProblem(TaskApiError):
+    """No error of this service is named {slug!r}."""
+
+    status = 404
+
+
+class MethodNotAllowed(TaskApiError):
+    """{path} does not answer {method}; the Allow header names the methods that it does."""
+
+    status = 405
+
+
+class MalformedBody(TaskApiError):
+    """The body is not valid JSON: {reason}."""
+
+    status = 400
+
+
+class BodyTooLarge(TaskApiError):
+    """The body is larger than {limit} bytes; store large data elsewhere and pass its address, or
+    raise TASK_API_MAX_BODY_BYTES."""
+
+    status = 413
+
+
+class UnsupportedContentType(TaskApiError):
+    """The content type {content_type!r} is not understood; send application/json."""
+
+    status = 415
+
+
+class InvalidArguments(TaskApiError):
+    """The arguments do not fit the task {task!r}; `errors` names each place and reason."""
+
+    status = 422
+
+
+class InvalidOptions(TaskApiError):
+    """The options do not fit; `errors` names each one and the reason."""
+
+    status = 422
+
+
+class CrossSiteRequest(TaskApiError):
+    """A page of another site may not change anything here; call the API from a program, or from a
+    page of its own origin."""
+
+    status = 403
+
+
+class NotOnLoopback(TaskApiError):
+    """The API is open (no keys file), so it answers this machine alone, not as {host}; ask it at
+    127.0.0.1 or localhost, or set TASK_API_ALLOW_ANONYMOUS=true."""
+
+    status = 403
+
+
+# Jobs and queues.
+
+
+class UnknownJob(TaskApiError):
+    """There is no job {job_id!r}; it never existed, or it was deleted or has expired."""
+
+    status = 404
+
+
+class UnknownQueue(TaskApiError):
+    """There is no queue {queue!r}; TASK_API_QUEUES names them: {queues}."""
+
+    status = 404
+
+
+class UnreadableJob(TaskApiError):
+    """The stored data of job {job_id!r} is not what this service writes ({part}: {reason}), so it
+    was not loaded; whoever can write to Redis put it there. Delete the job, and look who that
+    is."""
+
+
+class WrongStatus(TaskApiError):
+    """Job {job_id!r} is {status}, so it cannot be {action}; that needs one of: {allowed}."""
+
+    status = 409
+
+
+class NoResultYet(TaskApiError):
+    """Job {job_id!r} is {status} and has no result; GET /jobs/{job_id} shows how it stands."""
+
+    status = 409
+
+
+class WorkerUnreachable(TaskApiError):
+    """Worker {worker!r}, which runs job {job_id!r}, does not listen any more; if it is dead, the
+    job is taken over by itself."""
+
+    status = 409
+
+
+class QueueFull(TaskApiError):
+    """The queue {queue!r} holds {limit} jobs, the most that it may; try again later, start more
+    workers, or raise TASK_API_MAX_QUEUE_LENGTH."""
+
+    status = 503
+    retry_after = 10
+
+
+class RedisUnavailable(TaskApiError):
+    """Redis does not answer ({reason}), so nothing was accepted for certain; try again. `REDIS_URL`
+    says where it should be."""
+
+    status = 503
+    retry_after = 1
+
+
+class InternalError(TaskApiError):
+    """The service failed on this request; its log has the traceback under this request's id."""
+
+
+# In the worker.
+
+
+class UnregisteredTask(TaskApiError):
+    """The job calls {path!r}, which is not a registered task; this worker runs registered tasks
+    only. Is its module in TASK_API_TASK_MODULES?"""
+
+
+class ForgedPickle(TaskApiError):
+    """The pickle names {name!r}; only plain JSON data is loaded from Redis."""
+
+
+class InvalidResult(TaskApiError):
+    """The task {task!r} returned what its annotation does not promise: {reason}"""
+
+
+class UnserializableResult(TaskApiError):
+    """The result of the task {task!r} holds {type_name!r}, which JSON cannot; return plain data, a
+    dataclass or a Pydantic model. ({reason})"""
+
+
+# On this machine.
+
+
+class RefusedAddress(TaskApiError):
+    """The API is open (no keys file), so it does not listen on {host}, beyond this machine; listen
+    on 127.0.0.1, or set TASK_API_ALLOW_ANONYMOUS=true."""
+
+
+class InvalidSettings(TaskApiError):
+    """The settings are wrong: {reason}."""
+
+
+class RedisServerMissing(TaskApiError):
+    """There is no Redis server of version 6.2 or newer on this machine{seen}; install one (apt
+    install redis-server, brew install redis, or pip install 'task-api[embedded]'), or set REDIS_URL
+    to one that runs elsewhere."""
+
+
+class RedisTooOld(TaskApiError):
+    """{folder} was written by Redis 7 or newer, and {server} is version {version}, which would
+    overlook it and start empty; install redis-server 7 or newer, or move the folder away."""
+
+
+class RedisSilent(TaskApiError):
+    """The Redis server on port {port} runs and does not answer after {seconds:g} s; its lines say
+    what it is at."""
+
+
+class EndedAtStart(TaskApiError):
+    """The process {name} ended at start with code {code}; it said last: {lines}"""
+
+
+class FolderInUse(TaskApiError):
+    """The folder {folder} is in use by {holder}; use that one, end it, or choose another folder
+    with TASK_API_DATA_DIR."""
+
+
+class FolderNotWritable(TaskApiError):
+    """The folder {folder} cannot be written ({reason}); choose another one with
+    TASK_API_DATA_DIR."""
+
+
+class NoFreePort(TaskApiError):
+    """None of the ports {first} to {last} of {host} is free; end what uses one, or choose another
+    with TASK_API_PORT."""
+
+
+class AddressUnavailable(TaskApiError):
+    """Nothing can listen on {host}, port {port} ({reason}); choose another address with
+    TASK_API_HOST and TASK_API_PORT."""
