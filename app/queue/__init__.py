@@ -1,0 +1,1 @@
+"""Everything that says RQ or Redis: enqueue, look up, control."""

@@ -1,0 +1,161 @@
+"""What a caller may do to a job: cancel, stop, retry, delete; each of them whole or not at all."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from rq.utils import utcformat
+
+from app.errors import (
+    RedisUnavailable,
+    UnknownJob,
+    UnreadableJob,
+    WorkerUnreachable,
+    WrongStatus,
+)
+from app.models import Job
+from app.queue import keys
+from app.queue.lookup import Lookup, attempts
+from app.queue.scripts import script
+from app.settings import Settings
+
+STOP_IS_SLOW = 2.0  # seconds that a stop is watched for before the job is answered as it stands
+
+_BEFORE_IT_BEGINS = ("queued", "scheduled", "deferred")
+_ENDED_BADLY = ("failed", "stopped", "canceled")
+_NOT_RUNNING = ("queued", "scheduled", "deferred", "finished", *_ENDED_BADLY)
+
+
+class Control:
+    """Changes jobs."""
+
+    def __init__(self, client: redis.asyncio.Redis, lookup: Lookup, settings: Settings) -> None:
+        self._redis = client
+        self._lookup = lookup
+        self._keep = settings.failure_ttl
+        self._cancel = client.register_script(script("cancel"))
+        self._retry = client.register_script(script("retry"))
+        self._delete = client.register_script(script("delete"))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a job that has not begun.
+
+        Raises:
+            UnknownJob, UnreadableJob, WrongStatus, RedisUnavailable.
+        """
+        queue = (await self._lookup.job(job_id)).queue
+        now = datetime.now(UTC)
+        await self._run(
+            self._cancel,
+            [keys.job(job_id), keys.queue(queue)]
+            + [keys.registry(status, queue) for status in ("scheduled", "deferred", "canceled")],
+            [job_id, utcformat(now), int(now.timestamp()), self._keep],
+            ("canceled", _BEFORE_IT_BEGINS),
+        )
+        return await self._lookup.job(job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Queue a job again that failed, or was stopped or canceled, with all its attempts anew.
+
+        Raises:
+            UnknownJob, UnreadableJob, WrongStatus, RedisUnavailable.
+        """
+        queue = (await self._lookup.job(job_id)).queue
+        raw = await self._hash(job_id)
+        begun, most = attempts(raw)
+        retries = most - 1 - int(raw.get(b"attempts_before") or 0)
+        await self._run(
+            self._retry,
+            [
+                keys.job(job_id),
+                keys.queue(queue),
+                keys.registry("failed", queue),
+                keys.registry("canceled", queue),
+                keys.QUEUES,
+            ],
+            [job_id, utcformat(datetime.now(UTC)), retries, begun],
+            ("retried", _ENDED_BADLY),
+        )
+        return await self._lookup.job(job_id)
+
+    async def delete(self, job_id: str) -> Job:
+        """Delete a job that is not running, with its result; gives it as it was.
+
+        Raises:
+            UnknownJob, WrongStatus, RedisUnavailable.
+        """
+        try:
+            job = await self._lookup.job(job_id)
+        except UnreadableJob as error:
+            job = await self._lookup.remains(job_id, error)
+        await self._run(
+            self._delete,
+            [
+                keys.job(job_id),
+                keys.queue(job.queue),
+                keys.results(job_id),
+                keys.dependents(job_id),
+                keys.dependencies(job_id),
+                keys.executions(job_id),
+                *(keys.registry(status, job.queue) for status in keys.REGISTRIES),
+            ],
+            [job_id],
+            ("deleted", _NOT_RUNNING),
+        )
+        return job
+
+    async def stop(self, job_id: str) -> Job:
+        """End a running job: its worker kills the process that executes it.
+
+        Raises:
+            UnknownJob, WrongStatus, WorkerUnreachable, RedisUnavailable.
+        """
+        job = await self._lookup.job(job_id)
+        if job.status != "started" or not job.worker:
+            raise _wrong_status(job_id, job.status, "stopped", ("started",))
+        command = json.dumps({"command": "stop-job", "job_id": job_id})
+        try:
+            heard = await self._redis.publish(keys.worker_channel(job.worker), command)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        if not heard:
+            raise WorkerUnreachable(job_id=job_id, worker=job.worker)
+        deadline = time.monotonic() + STOP_IS_SLOW
+        while job.status == "started" and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            job = await self._lookup.job(job_id)
+        return job
+
+    async def _hash(self, job_id: str) -> dict[bytes, bytes]:
+        try:
+            raw: dict[bytes, bytes] = await self._redis.hgetall(keys.job(job_id))  # type: ignore[assignment]
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        if not raw:
+            raise UnknownJob(job_id=job_id)
+        return raw
+
+    async def _run(
+        self,
+        script: redis.commands.core.AsyncScript,
+        script_keys: Sequence[str],
+        args: Sequence[str | int],
+        action: tuple[str, tuple[str, ...]],
+    ) -> None:
+        try:
+            done, status = await script(keys=script_keys, args=args)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        if status is None:
+            raise UnknownJob(job_id=args[0])
+        if not done:
+            raise _wrong_status(str(args[0]), status.decode(), *action)
+
+
+def _wrong_status(job_id: str, status: str, action: str, allowed: tuple[str, ...]) -> WrongStatus:
+    shown = f"{status} and being taken by a worker" if status in allowed else status
+    return WrongStatus(job_id=job_id, status=shown, action=action, allowed=", ".join(allowed))

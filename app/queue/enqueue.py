@@ -1,0 +1,148 @@
+"""Enqueueing, from the API and from Python: one job, confirmed by Redis before it is answered."""
+
+import asyncio
+import weakref
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis
+from redis.exceptions import RedisError
+
+from app.errors import QueueFull, RedisUnavailable
+from app.models import Job, JobOptions
+from app.queue import keys
+from app.queue.connection import connect, connect_async
+from app.queue.new_job import NewJobs, join, prepare
+from app.queue.transaction import Transaction
+from app.queue.writer import BatchWriter, Command, Execute
+from app.settings import Settings
+from app.signature import Json
+from app.tasks import Task
+
+AT_ONCE = 1000  # jobs in one transaction of enqueue_many
+
+
+class Enqueuer:
+    """Writes jobs. One for a process; its connections are made when they are first used."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sync_redis: redis.Redis | None = None,
+        execute: Execute | None = None,
+    ) -> None:
+        self._settings = settings
+        self._sync_redis = sync_redis
+        self._execute = execute  # in the place of a connection, for tests without one
+        # A connection belongs to its event loop, and a script may run several.
+        self._writers: WeakKeyDictionary[asyncio.AbstractEventLoop, BatchWriter] = (
+            WeakKeyDictionary()
+        )
+        self._last: tuple[weakref.ref[asyncio.AbstractEventLoop], BatchWriter] | None = None
+        self._full: set[str] = set()  # queues that were full when last written to
+
+    def enqueue(self, task: Task[..., Any], args: dict[str, Json], options: JobOptions) -> Job:
+        """Enqueue one job and wait until Redis has confirmed it.
+
+        Raises:
+            InvalidOptions, QueueFull, RedisUnavailable: and nothing was enqueued; save that a
+                connection lost after the write leaves it open whether it was.
+        """
+        return self._write(prepare(task, args, options, self._settings))[0]
+
+    async def aenqueue(
+        self, task: Task[..., Any], args: dict[str, Json], options: JobOptions
+    ) -> Job:
+        """Enqueue one job without blocking the event loop; see `enqueue`."""
+        return (await self._awrite(prepare(task, args, options, self._settings)))[0]
+
+    def enqueue_many(
+        self, task: Task[..., Any], many: Sequence[dict[str, Json]], options: JobOptions
+    ) -> list[Job]:
+        """Enqueue jobs in their order, up to a thousand in one transaction; see `enqueue`.
+
+        Where it raises, the thousands before the one that failed are enqueued.
+        """
+        jobs: list[Job] = []
+        for start in range(0, len(many), AT_ONCE):
+            jobs += self._write(self._prepare_many(task, many[start:][:AT_ONCE], options))
+        return jobs
+
+    async def aenqueue_many(
+        self, task: Task[..., Any], many: Sequence[dict[str, Json]], options: JobOptions
+    ) -> list[Job]:
+        """Enqueue jobs without blocking the event loop for longer than it takes to make them."""
+        jobs: list[Job] = []
+        for start in range(0, len(many), AT_ONCE):
+            jobs += await self._awrite(self._prepare_many(task, many[start:][:AT_ONCE], options))
+        return jobs
+
+    async def aclose(self) -> None:
+        """Wait until every job given on this event loop is answered for, and disconnect."""
+        if writer := self._writers.pop(asyncio.get_running_loop(), None):
+            self._last = None
+            await writer.aclose()
+
+    def _prepare_many(
+        self, task: Task[..., Any], many: Sequence[dict[str, Json]], options: JobOptions
+    ) -> NewJobs:
+        now = datetime.now(UTC)
+        return join([prepare(task, args, options, self._settings, now) for args in many])
+
+    def _write(self, new: NewJobs) -> list[Job]:
+        if self._sync_redis is None:
+            self._sync_redis = connect(self._settings)
+        try:
+            if new.queue in self._full:
+                self._refuse_if_full(new, self._sync_redis.llen(keys.queue(new.queue)))
+            replies = _transaction(self._sync_redis, new.commands)
+            if undo := self._needs_undo(new, replies):
+                _transaction(self._sync_redis, [undo])
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        return new.confirmed(replies)
+
+    async def _awrite(self, new: NewJobs) -> list[Job]:
+        writer = self._writer()
+        if new.queue in self._full:
+            [length] = await writer.write([("LLEN", keys.queue(new.queue))])
+            self._refuse_if_full(new, length)
+        replies = await writer.write(new.commands)
+        if undo := self._needs_undo(new, replies):
+            await writer.write([undo])
+        return new.confirmed(replies)
+
+    def _writer(self) -> BatchWriter:
+        loop = asyncio.get_running_loop()
+        if self._last is not None and self._last[0]() is loop:
+            return self._last[1]
+        writer = self._writers.get(loop)
+        if writer is None:
+            execute = self._execute or Transaction(connect_async(self._settings))
+            writer = self._writers[loop] = BatchWriter(execute)
+        self._last = weakref.ref(loop), writer
+        return writer
+
+    def _refuse_if_full(self, new: NewJobs, length: int) -> None:
+        if length >= self._settings.max_queue_length:
+            raise QueueFull(queue=new.queue, limit=self._settings.max_queue_length)
+        self._full.discard(new.queue)
+
+    def _needs_undo(self, new: NewJobs, replies: Sequence[Any]) -> Command | None:
+        # A transaction of Redis goes on behind a command that fails: take back what it wrote.
+        if any(isinstance(reply, Exception) for reply in replies):
+            return new.undo
+        # A push answers with the queue's length, so a full queue is known without asking.
+        if new.is_queued and replies[-1] >= self._settings.max_queue_length:
+            self._full.add(new.queue)
+        return None
+
+
+def _transaction(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    with client.pipeline(transaction=True) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return replies

@@ -1,0 +1,206 @@
+"""Why a job has not run yet, what it is at, or why it ended so: gathered from what RQ keeps.
+
+It costs the same however long the queue is: a bounded number of round trips, each of bounded size.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from rq.utils import str_to_date
+
+from app.errors import RedisUnavailable
+from app.explanation import Explanation, Parent, RunningAttempt
+from app.models import Job, WorkerInfo
+from app.queue import keys
+from app.queue.fleet import Fleet
+from app.queue.likely_wait import likely_wait
+from app.queue.lookup import DEEPEST_POSITION, Lookup
+from app.queue.summary import Surroundings, summary_of
+from app.settings import Settings
+
+MOST_PARENTS = 100
+MOST_LOOKS = 3  # at a job that goes on to another status while it is looked at
+
+_LOOKS_APART = 0.2  # of `takeover_after`: how often a worker looks for what has expired
+_ENDED = frozenset({"finished", "failed", "stopped", "canceled"})
+_FIELDS = (
+    *("status", "timeout", "last_heartbeat"),
+    *("dependency_ids", "dependency_id", "allow_dependency_failures"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What stands around a job, read in one transaction."""
+
+    now: datetime  # Redis' clock
+    status: str
+    timeout: int | None
+    seen_at: datetime | None
+    parents: list[str]
+    may_fail: bool  # whether it runs although a parent failed
+    ttl: int  # milliseconds; below 0 there is none
+    suspended: bool
+    scheduler: bool
+    length: int  # of its queue
+    execution: str | None
+    registered: bool  # whether its worker's record is there
+
+
+class Explainer:
+    """Explains jobs."""
+
+    def __init__(
+        self, client: redis.asyncio.Redis, lookup: Lookup, fleet: Fleet, settings: Settings
+    ) -> None:
+        self._redis = client
+        self._lookup = lookup
+        self._fleet = fleet
+        self._looks_apart = timedelta(seconds=settings.takeover_after * _LOOKS_APART)
+
+    async def explain(self, job_id: str) -> Explanation:
+        """Explain a job as it stands.
+
+        Raises:
+            UnknownJob, UnreadableJob, RedisUnavailable.
+        """
+        workers = await self._fleet.workers()
+        try:
+            for _ in range(MOST_LOOKS):
+                job = await self._lookup.job(job_id)
+                facts = await self._facts(job)
+                if facts.status == job.status:
+                    break
+            return await self._explanation(
+                job, facts, [worker for worker in workers if job.queue in worker.queues]
+            )
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+
+    async def _facts(self, job: Job) -> _Facts:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.time()
+            pipeline.hmget(keys.job(job.id), *_FIELDS)
+            pipeline.pttl(keys.job(job.id))
+            pipeline.exists(keys.SUSPENDED)
+            pipeline.exists(keys.scheduler_lock(job.queue))
+            pipeline.llen(keys.queue(job.queue))
+            pipeline.zrevrange(keys.executions(job.id), 0, 0)
+            pipeline.exists(keys.worker(job.worker or ""))
+            (seconds, micros), fields, ttl, *rest = await pipeline.execute()
+        suspended, scheduler, length, executions, registered = rest
+        found = dict(zip(_FIELDS, fields, strict=True))
+        timeout = _number(found["timeout"])
+        return _Facts(
+            now=datetime.fromtimestamp(seconds + micros / 1_000_000, UTC),
+            status=(found["status"] or b"created").decode(errors="replace"),
+            timeout=timeout if timeout and timeout > 0 else None,
+            seen_at=_date(found["last_heartbeat"]),
+            parents=_parents(found["dependency_ids"], found["dependency_id"]),
+            may_fail=found["allow_dependency_failures"] == b"1",
+            ttl=ttl,
+            suspended=bool(suspended),
+            scheduler=bool(scheduler),
+            length=length,
+            execution=executions[0].decode() if executions else None,
+            registered=bool(registered),
+        )
+
+    async def _explanation(self, job: Job, facts: _Facts, workers: list[WorkerInfo]) -> Explanation:
+        ended = job.status in _ENDED
+        waits = job.status == "queued" and not facts.suspended
+        explanation = Explanation(
+            id=job.id,
+            status=job.status,
+            summary="",
+            queue=job.queue,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            next_attempt=None if ended or job.attempt >= job.max_attempts else job.attempt + 1,
+            run_at=job.run_at,
+            position=job.position,
+            likely_wait=await likely_wait(self._redis, job, workers, facts.now) if waits else None,
+            suspended=facts.suspended,
+            workers=len(workers),
+            scheduler=facts.scheduler,
+            waits_for=await self._unmet(facts) if job.status == "deferred" else [],
+            running=await self._running(job, facts, bool(workers))
+            if job.status == "started"
+            else None,
+            error=job.error.model_copy(update={"traceback": None}) if job.error else None,
+            ended_at=job.ended_at if ended else None,
+            kept_until=facts.now + timedelta(milliseconds=facts.ttl)
+            if ended and facts.ttl >= 0
+            else None,
+        )
+        explanation.summary = summary_of(
+            explanation,
+            Surroundings(facts.now, job.started_at, far_behind=facts.length > DEEPEST_POSITION),
+        )
+        return explanation
+
+    async def _unmet(self, facts: _Facts) -> list[Parent]:
+        """List the parents that keep a job from being queued, as RQ judges them."""
+        if not facts.parents:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for parent in facts.parents:
+                pipeline.hget(keys.job(parent), "status")
+            found = await pipeline.execute(raise_on_error=False)
+        statuses = [
+            each.decode(errors="replace") if isinstance(each, bytes) else None for each in found
+        ]
+        met = {"finished", "failed"} if facts.may_fail else {"finished"}
+        return [
+            Parent(id=parent, status=status)
+            for parent, status in zip(facts.parents, statuses, strict=True)
+            if status not in met
+        ]
+
+    async def _running(self, job: Job, facts: _Facts, any_worker: bool) -> RunningAttempt:
+        expires = None
+        if facts.execution is not None:
+            score = await self._redis.zscore(
+                keys.registry("started", job.queue), f"{job.id}:{facts.execution}"
+            )
+            expires = datetime.fromtimestamp(score, UTC) if score is not None else None
+        lost = expires is None or expires <= facts.now or not facts.registered
+        taken_over_by = expires + self._looks_apart if lost and expires and any_worker else None
+        limit = timedelta(seconds=facts.timeout) if facts.timeout else None
+        return RunningAttempt(
+            worker=job.worker,
+            since=job.started_at,
+            timeout=facts.timeout,
+            ends_by=job.started_at + limit if job.started_at and limit else None,
+            seen_at=facts.seen_at,
+            lost=lost,
+            # Whoever is late is no worker of ours, and keeps no such promise.
+            taken_over_by=taken_over_by if taken_over_by and taken_over_by > facts.now else None,
+        )
+
+
+def _parents(listed: bytes | None, single: bytes | None) -> list[str]:
+    try:
+        found: Any = json.loads(listed) if listed else [single.decode()] if single else []
+    except ValueError:  # not what RQ writes
+        return []
+    named = found if isinstance(found, list) else []
+    return [parent for parent in named if isinstance(parent, str)][:MOST_PARENTS]
+
+
+def _number(value: bytes | None) -> int | None:
+    try:
+        return int(value) if value else None
+    except ValueError:
+        return None
+
+
+def _date(value: bytes | None) -> datetime | None:
+    try:
+        return str_to_date(value) if value else None
+    except ValueError:
+        return None

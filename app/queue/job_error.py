@@ -1,0 +1,49 @@
+"""Why a job failed, read from the text that RQ keeps of it."""
+
+import re
+from itertools import dropwhile, takewhile
+
+from app.models import JobError
+
+_STACK = "Traceback (most recent call last):"
+_CHAINED = (
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
+_GROUP = "  + Exception Group " + _STACK
+_OUR_NAMES = re.compile(r"([A-Z][A-Za-z]+): ")
+_RQ_NAMES = re.compile(r"due to (\w+)")
+
+
+def error_of(text: str) -> JobError:
+    """Read the exception's type and message from a traceback, that of a chain's last one.
+
+    Where a job ended without an exception, a sentence stands there instead. Ours begins with the
+    type, as in `JobStopped: …`; RQ's has the type `Terminated`, or what RQ names it.
+    """
+    head, message = _last_exception(text.rstrip().split("\n"))
+    if not head:
+        if ours := _OUR_NAMES.match(text):
+            return JobError(type=ours[1], message=text[ours.end() :].strip(), traceback=text)
+        named = _RQ_NAMES.search(text)
+        kind = named[1] if named else "Terminated"
+        return JobError(type=kind, message=text.strip(), traceback=text)
+    return JobError(type=head.rpartition(".")[2], message=message, traceback=text)
+
+
+def _last_exception(lines: list[str]) -> tuple[str, str]:
+    """Give the exception's dotted name and its message, which may have many lines."""
+    # A message may quote a traceback of its own, so a stack counts only where a chain goes on.
+    stacks = [
+        i
+        for i, line in enumerate(lines)
+        if line in (_STACK, _GROUP) and (i == 0 or lines[i - 2] in _CHAINED)
+    ]
+    if not stacks:
+        return "", ""
+    rest = lines[stacks[-1] + 1 :]
+    if lines[stacks[-1]] == _GROUP:
+        rest = [line[4:] for line in takewhile(lambda line: line.startswith("  | "), rest)]
+    first, *more = [*dropwhile(lambda line: line.startswith(" "), rest)] or [""]
+    name, _, message = first.partition(": ")
+    return name, "\n".join([message, *more]).strip("\n")

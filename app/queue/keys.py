@@ -1,0 +1,75 @@
+"""Every Redis key, named in one place. All of them are RQ's own (`rq.job`, `rq.registry`, …)."""
+
+QUEUES = "rq:queues"
+WORKERS = "rq:workers"
+SUSPENDED = "rq:suspended"
+
+REGISTRIES = {
+    "started": "rq:wip:",
+    "finished": "rq:finished:",
+    "failed": "rq:failed:",
+    "scheduled": "rq:scheduled:",
+    "deferred": "rq:deferred:",
+    "canceled": "rq:canceled:",
+}
+"""The sorted sets that hold a queue's jobs of one status. A stopped job stands among the failed."""
+
+
+def job(job_id: str) -> str:
+    """Name a job's hash."""
+    return f"rq:job:{job_id}"
+
+
+def dependents(job_id: str) -> str:
+    """Name the set of the jobs that wait for this one."""
+    return f"rq:job:{job_id}:dependents"
+
+
+def dependencies(job_id: str) -> str:
+    """Name the set of the jobs that this one waits for; RQ writes two colons."""
+    return f"rq:job::{job_id}:dependencies"
+
+
+def results(job_id: str) -> str:
+    """Name the stream of a job's results, one entry for each attempt that ended."""
+    return f"rq:results:{job_id}"
+
+
+def executions(job_id: str) -> str:
+    """Name the sorted set of a job's running attempts."""
+    return f"rq:executions:{job_id}"
+
+
+def execution(job_id: str, execution_id: str) -> str:
+    """Name the hash of one running attempt, which expires unless its worker keeps it."""
+    return f"rq:execution:{job_id}:{execution_id}"
+
+
+def queue(name: str) -> str:
+    """Name the list of a queue's waiting jobs."""
+    return f"rq:queue:{name}"
+
+
+def registry(status: str, queue_name: str) -> str:
+    """Name the sorted set of a queue's jobs of one status."""
+    return REGISTRIES[status] + queue_name
+
+
+def worker(name: str) -> str:
+    """Name a worker's hash."""
+    return f"rq:worker:{name}"
+
+
+def worker_channel(name: str) -> str:
+    """Name the channel that a worker takes commands from."""
+    return f"rq:pubsub:{name}"
+
+
+def scheduler_lock(queue_name: str) -> str:
+    """Name the lock of the scheduler that serves a queue; it expires with its owner."""
+    return f"rq:scheduler-lock:{queue_name}"
+
+
+def scheduler(name: str) -> str:
+    """Name a scheduler's hash."""
+    return f"rq:scheduler:{name}"
