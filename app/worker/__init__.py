@@ -1,0 +1,1 @@
+"""Execution of jobs; nothing here knows of HTTP."""

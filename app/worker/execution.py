@@ -1,0 +1,220 @@
+"""How one job is executed: straight where it is plain, RQ's own way where it is not."""
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq.job import Retry, _job_stack
+from rq.timeouts import JobTimeoutException
+
+from app import tasks
+from app.catalogue import AnyTask, Catalogue
+from app.errors import ForgedPickle
+from app.queue.wire import Call, load_call
+from app.worker import coroutines
+from app.worker.coroutines import Coroutines
+from app.worker.job import TaskJob
+from app.worker.recorder import Recorder
+from app.worker.rq_worker import RQWorker, TakenOver
+from app.worker.slot import Slot
+from app.worker.turn import Claim, Ending, Finish
+
+logger = logging.getLogger("task_api.worker")
+
+DEFAULT_TIMEOUT = 180  # seconds, RQ's own
+TIMEOUT_SLACK = 5.0  # seconds that a job has to end once its time-out was raised in it
+
+# A job that has one of these goes RQ's own way, which knows what it means.
+_UNUSUAL = (
+    b"success_callback_name",
+    b"failure_callback_name",
+    b"stopped_callback_name",
+    b"webhooks",
+    b"dependency_ids",
+    b"group_id",
+    b"repeats_left",
+)
+
+_OUR_FILES = frozenset({__file__, tasks.__file__, coroutines.__file__})
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A claimed job, and what it calls; None where that is no plain data, or no registered task."""
+
+    claim: Claim
+    begun: float  # on the monotonic clock
+    call: Call | None = None
+    task: AnyTask | None = None
+    timeout: int = 0  # seconds; below 1 there is none
+    result_ttl: int = 0  # seconds; 0: it is not kept, -1: for ever
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether it wants a process of its own."""
+        return self.task is not None and self.task.options.isolated
+
+
+class Executor:
+    """Executes claimed jobs in this process."""
+
+    def __init__(
+        self, worker: RQWorker, catalogue: Catalogue, slot: Slot, patient: Callable[[], bool]
+    ) -> None:
+        self._worker = worker
+        self._catalogue = catalogue
+        self._slot = slot
+        self._recorder = Recorder(worker, slot, patient)
+        self._coroutines = Coroutines()
+        self._armed = False
+
+    def begin(self, claim: Claim) -> Assignment:
+        """Note that a claimed job runs from now on, and read what it calls."""
+        begun = time.monotonic()
+        # First of all: should reading it kill us, that counts as the job's own doing.
+        self._slot.running(claim.names, begun)
+        fields = claim.fields
+        try:
+            timeout = int(fields.get(b"timeout") or DEFAULT_TIMEOUT)
+            result_ttl = int(fields.get(b"result_ttl") or self._worker.default_result_ttl)
+            call = load_call(fields[b"data"])
+        except (KeyError, ForgedPickle, ValueError):
+            return Assignment(claim, begun)
+        return Assignment(claim, begun, call, self._catalogue.at(call.path), timeout, result_ttl)
+
+    def execute(self, assignment: Assignment) -> Finish | None:
+        """Run a claimed job; gives what is left to record of it, None where all is recorded."""
+        claim, task = assignment.claim, assignment.task
+        self._slot.count()
+        job = TaskJob.lazily(claim.job_id, claim.fields, self._worker.connection)
+        job.task, job.coroutines = task, self._coroutines
+        if assignment.timeout > 0:
+            self._slot.running_until(assignment.begun + assignment.timeout + TIMEOUT_SLACK)
+        plain = assignment.call is not None and task is not None and not _is_unusual(assignment)
+        finish = self._settle(claim, lambda: (self._run if plain else self._leave)(job, assignment))
+        if finish is None:
+            self._slot.waiting()
+        else:
+            self._slot.recording()
+        logger.info(
+            "job.%s id=%s task=%s seconds=%.3f",
+            "done" if finish else "ended",
+            claim.job_id,
+            task.name if task else None,
+            time.monotonic() - assignment.begun,
+        )
+        return finish
+
+    def end_otherwise(self, finish: Finish, ending: Ending) -> None:
+        """End a job that could not be ended in passing."""
+        claim = finish.claim
+        if ending is Ending.TAKEN_OVER:
+            _discard(claim)
+        else:
+            self._settle(claim, lambda: self._recorder.success(claim, finish.job, finish.value))
+
+    def install_alarm(self) -> None:
+        """Let the alarm interrupt the job that runs."""
+        signal.signal(signal.SIGALRM, self._on_alarm)
+
+    def close(self) -> None:
+        """Close what the tasks shared."""
+        self._coroutines.close()
+
+    def _settle(self, claim: Claim, action: Callable[[], Finish | None]) -> Finish | None:
+        """Do what ends a job, and let nothing that it meets harm the jobs to come."""
+        try:
+            return action()
+        except TakenOver:
+            _discard(claim)
+        except RedisError as error:
+            _not_recorded(claim, error)
+        except BaseException as error:  # noqa: BLE001 - whatever its record holds harms it alone
+            try:
+                self._recorder.unreadable(claim, error)
+            except RedisError as away:
+                _not_recorded(claim, away)
+        return None
+
+    def _run(self, job: TaskJob, assignment: Assignment) -> Finish | None:
+        claim, call = assignment.claim, assignment.call
+        assert job.task is not None
+        assert call is not None
+        begun = time.perf_counter()
+        _job_stack.push(job)
+        try:
+            try:
+                self._arm(assignment.timeout)
+                value = job.task(**call.kwargs)
+                if job.task.is_async:
+                    value = self._coroutines.run(value)
+            finally:
+                self._disarm()
+        except BaseException:  # noqa: BLE001 - whatever a task raises fails its job alone
+            self._recorder.failure(claim, job, *_without_our_frames(sys.exc_info()))
+            return None
+        finally:
+            _job_stack.pop()
+        seconds = time.perf_counter() - begun
+        if isinstance(value, Retry):
+            self._recorder.retry(claim, job, value)
+            return None
+        self._recorder.end_if_forked()
+        return Finish(claim, job, value, assignment.result_ttl, seconds)
+
+    def _leave(self, job: TaskJob, assignment: Assignment) -> None:
+        """Leave it to RQ."""
+        if job.task is None:
+            job.retries_left = 0  # no attempt can mend it
+        try:
+            self._recorder.perform(assignment.claim, job)
+        finally:
+            self.install_alarm()  # RQ's time-out puts back the default
+
+    def _arm(self, timeout: int) -> None:
+        self._armed = True
+        if timeout > 0:
+            signal.setitimer(signal.ITIMER_REAL, timeout)
+        self._timeout = timeout
+
+    def _disarm(self) -> None:
+        self._armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _on_alarm(self, signum: int, frame: FrameType | None) -> None:
+        if self._armed:
+            raise JobTimeoutException(
+                f"Task exceeded maximum timeout value ({self._timeout} seconds)"
+            )
+
+
+def _is_unusual(assignment: Assignment) -> bool:
+    if assignment.call is not None and assignment.call.args:
+        return True  # a plain RQ client's; arguments of ours have names
+    if assignment.result_ttl < 1:
+        return True  # kept for ever, or not at all
+    return any(assignment.claim.fields.get(name) for name in _UNUSUAL)
+
+
+def _discard(claim: Claim) -> None:
+    logger.warning("job.result_discarded id=%s reason=taken_over", claim.job_id)
+
+
+def _not_recorded(claim: Claim, error: RedisError) -> None:
+    # Its execution expires, and it is taken over.
+    logger.warning("job.not_recorded id=%s error=%s", claim.job_id, error)
+
+
+def _without_our_frames(error: Any) -> Any:
+    """Begin a traceback at the task's own code; where there is none of it, leave it whole."""
+    kind, value, traceback_ = error
+    inner = traceback_
+    while inner is not None and inner.tb_frame.f_code.co_filename in _OUR_FILES:
+        inner = inner.tb_next
+    return kind, value.with_traceback(inner or traceback_), inner or traceback_

@@ -1,0 +1,87 @@
+"""The job as our worker runs it: a registered task or nothing, restored no further than needed."""
+
+from typing import Any, Self
+
+from rq.job import JobStatus, _job_stack
+
+from app.catalogue import AnyTask
+from app.errors import UnregisteredTask
+from app.queue.wire import WireJob
+from app.worker.coroutines import Coroutines
+
+Fields = dict[bytes, bytes]
+
+
+class TaskJob(WireJob):
+    """A job whose function is looked up in the catalogue, never imported by its name."""
+
+    task: AnyTask | None = None
+    coroutines: Coroutines | None = None
+
+    @classmethod
+    def lazily(cls, job_id: str, fields: Fields, connection: Any) -> Self:
+        """Make a job that RQ restores from its hash once anybody asks it for anything.
+
+        Most tasks ask nothing, and restoring takes longer than running many of them.
+        """
+        job = cls.__new__(cls)
+        job.__dict__["_unrestored"] = (job_id, fields, connection)
+        return job
+
+    def __getattr__(self, name: str) -> Any:
+        unrestored = self.__dict__.pop("_unrestored", None)
+        if unrestored is None:
+            raise AttributeError(name)
+        job_id, fields, connection = unrestored
+        kept = dict(self.__dict__)
+        try:
+            self.__init__(job_id, connection)  # type: ignore[misc]
+            self.restore(fields)
+        except BaseException:  # a broken record: whoever asks next is to hear it too
+            self.__dict__.clear()
+            kept["_unrestored"] = unrestored
+            raise
+        finally:
+            self.__dict__.update(kept)
+        return getattr(self, name)
+
+    def restore(self, raw_data: Any) -> None:
+        """Read the job's hash, what we keep in it beside RQ's fields included."""
+        super().restore(raw_data)
+        self.attempts_before = int(raw_data.get(b"attempts_before") or 0)
+
+    def set_status(self, status: JobStatus, pipeline: Any = None) -> None:
+        """Set the status, in a transaction or at once.
+
+        RQ says "scheduled" at once, before the transaction that schedules and says so again. Killed
+        in between, a worker would leave a job that is in no registry.
+        """
+        if status is JobStatus.SCHEDULED and pipeline is None:
+            self._status = status
+        else:
+            super().set_status(status, pipeline)
+
+    @property
+    def func(self) -> Any:
+        """The registered task.
+
+        Raises:
+            UnregisteredTask: the job names another function.
+        """
+        if self.task is None:
+            raise UnregisteredTask(path=self.func_name)
+        return self.task
+
+    def perform(self) -> Any:
+        """Call the task. RQ's own keeps the job from expiring first, as the claim has done."""
+        _job_stack.push(self)
+        try:
+            self._result = self._execute()
+        finally:
+            _job_stack.pop()
+        return self._result
+
+    def _execute(self) -> Any:
+        # RQ's own makes an event loop for each coroutine, and closes none.
+        value = self.func(*self.args, **self.kwargs)
+        return self.coroutines.run(value) if self.task.is_async and self.coroutines else value  # type: ignore[union-attr]

@@ -1,0 +1,271 @@
+"""The supervisor: what stands beside the horse, and does in turn all that is not running jobs."""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from rq.worker import BaseWorker
+
+from app.queue import keys
+from app.worker.aside import Aside
+from app.worker.burial import Burial
+from app.worker.commands import Commands
+from app.worker.heartbeat import Heartbeat
+from app.worker.horse import Exit
+from app.worker.recovery import Loss, Recovery
+from app.worker.scheduler import Scheduler
+from app.worker.slot import Doing, Record
+from app.worker.stable import End, Stable
+from app.worker.turn import Claim
+
+logger = logging.getLogger("task_api.worker")
+
+AGAIN = 0.5  # seconds between tries while Redis is away
+TWICE_BY_MISTAKE = 1.0  # seconds; a terminal and a pool may both pass on the same Ctrl-C
+LONGEST_SLEEP = 1.0  # seconds; how late a deadline may be noticed
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something to be done again and again."""
+
+    action: Callable[[], float]  # gives the seconds until it is due again
+    due: float = 0.0  # on the monotonic clock
+
+
+class Supervisor:
+    """Runs until it is told to end, or the horse has run its course."""
+
+    def __init__(self, worker: BaseWorker, stable: Stable, *, lease: int, grace: float) -> None:
+        self._worker = worker
+        self._stable = stable
+        self._grace = grace
+        self._lease = lease
+        names = worker.queue_names()
+        self._heartbeat = Heartbeat(worker, lease)
+        self._scheduler = Scheduler(worker.connection, names)
+        self._aside = Aside()
+        self._recovery = Recovery(worker.connection, names, self._aside)
+        self._burial = Burial(worker, self._recovery, self._aside)
+        self._commands: Commands | None = None
+        # What has expired while nobody could renew it is not taken from a worker that lives: the
+        # others get one lease to renew theirs, after Redis was away and after our own start.
+        self._take_over = Duty(self._take_over_expired, time.monotonic() + lease)
+        self._duties = [
+            Duty(lambda: self._heartbeat.beat(self._stable.look())),
+            Duty(self._listen),
+            Duty(self._scheduler.look),
+            self._take_over,
+            Duty(self._maintain, time.monotonic() + lease),
+        ]
+        self._unsettled: Callable[[], None] | None = None
+        self._handed_over: Claim | None = None
+        self._over = False
+        self._asked_at: float | None = None
+        self._at_once = False
+        self._redis_away = False
+
+    def run(self) -> None:
+        """Keep a horse, and do all that is due, until it is over."""
+        with self._signals() as wakeup:
+            try:
+                self._do_duties()  # a horse in a burst is to find what is due
+                while self._tend():
+                    self._do_duties()
+                    self._obey()
+                    self._end_what_must_end()
+                    self._sleep(wakeup)
+            finally:
+                self._leave()
+
+    def _tend(self) -> bool:
+        """See to the horse: take in a dead one, settle what it left, get another."""
+        self._aside.reap()
+        end = self._stable.reap()
+        if end is not None:
+            self._take_in(end)
+        if self._stable.pid:
+            return True
+        if self._unsettled is not None:
+            try:
+                self._unsettled()
+            except RedisError as error:
+                self._lose_redis(error)
+                return not self._is_out_of_time()  # its execution expires, and is taken over
+            self._unsettled = None
+        if self._over or self._asked_at is not None:
+            return False
+        if self._stable.may_start() and self._heartbeat.registered:
+            self._stable.start(self._handed_over)
+            self._handed_over = None
+        return True
+
+    def _take_in(self, end: End) -> None:
+        if end.exit is Exit.DONE:
+            self._over = True
+        elif end.exit is Exit.HAND_OVER:
+            self._unsettled = lambda: self._prepare_handover(end.record)
+        elif end.exit is Exit.CUT_OFF:
+            with contextlib.suppress(RedisError):
+                self._burial.put_back_claimed()
+        elif end.exit is None:
+            self._unsettled = lambda: self._burial.bury(end)
+
+    def _prepare_handover(self, record: Record) -> None:
+        names = record.job_id, record.execution_id, record.queue
+        if self._asked_at is not None:
+            self._recovery.put_back(*names)
+            return
+        fields: Any = self._worker.connection.hgetall(keys.job(record.job_id))
+        if fields:
+            self._handed_over = Claim(record.job_id, record.execution_id, fields, time.time())
+        else:
+            self._recovery.lost(Loss(*names, "it was deleted"))
+
+    def _do_duties(self) -> None:
+        for duty in self._duties:
+            now = time.monotonic()
+            if duty.due > now:
+                continue
+            try:
+                duty.due = now + duty.action()
+            except RedisError as error:
+                if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):
+                    # Redis is there and refuses: a key of another type, or no memory left.
+                    logger.error("worker.refused_by_redis error=%s", error)  # noqa: TRY400
+                    duty.due = now + self._lease / 3
+                    continue
+                duty.due = now + AGAIN
+                self._lose_redis(error)
+                return
+        self._redis_away = False
+
+    def _obey(self) -> None:
+        if self._commands is None:
+            return
+        try:
+            for command in self._commands.read():
+                self._carry_out(command)
+        except RedisError as error:
+            self._lose_redis(error)
+
+    def _carry_out(self, command: Any) -> None:
+        match command:
+            case {"command": "stop-job", "job_id": str(job_id)}:
+                if self._stable.kill(lambda record: _runs(record, job_id)):
+                    self._burial.stopped = job_id
+            case {"command": "kill-horse"}:
+                self._stable.kill(lambda record: record.doing is Doing.RUNNING)
+            case {"command": "shutdown"}:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def _end_what_must_end(self) -> None:
+        now = time.monotonic()
+        if self._asked_at is not None:
+            self._stable.ask_to_end()
+            if self._is_out_of_time() and self._stable.kill():
+                self._burial.put_back = True
+        record = self._stable.look()
+        if record.doing is Doing.RUNNING and now > record.deadline:
+            late = record.execution_id
+            if self._stable.kill(lambda found: found.execution_id == late):
+                self._burial.overdue = True
+
+    def _sleep(self, wakeup: int) -> None:
+        now = time.monotonic()
+        seconds = min(LONGEST_SLEEP, *(duty.due - now for duty in self._duties))
+        if self._unsettled is not None:
+            seconds = min(seconds, AGAIN)
+        elif not self._stable.pid:
+            seconds = 0.05
+        readable: list[Any] = [wakeup]
+        if self._commands is not None:
+            readable.append(self._commands)
+        select.select(readable, [], [], max(0.0, seconds))
+        with contextlib.suppress(BlockingIOError):
+            os.read(wakeup, 4096)
+
+    def _listen(self) -> float:
+        if self._commands is None:
+            self._commands = Commands(self._worker.connection, self._worker.name)
+        return self._lease
+
+    def _is_out_of_time(self) -> bool:
+        """Say whether the grace of a worker that was told to end is over."""
+        if self._asked_at is None:
+            return False
+        return self._at_once or time.monotonic() > self._asked_at + self._grace
+
+    def _take_over_expired(self) -> float:
+        self._recovery.take_over()
+        return self._lease / 3
+
+    def _maintain(self) -> float:
+        try:
+            self._worker.run_maintenance_tasks()
+        except RedisError:
+            raise
+        except Exception:  # RQ's own code, on whatever stands in Redis
+            logger.exception("worker.maintenance_failed")
+        return float(self._worker.maintenance_interval)
+
+    def _lose_redis(self, error: RedisError) -> None:
+        if not self._redis_away:
+            logger.warning("worker.waiting_for_redis error=%s", error)
+        self._redis_away = True
+        self._take_over.due = time.monotonic() + self._lease
+        if self._commands is not None:
+            self._commands.close()
+            self._commands = None
+            self._duties[1].due = 0.0
+
+    def _leave(self) -> None:
+        self._stable.kill()  # there is one only where we leave by an exception
+        if not self._redis_away:
+            with contextlib.suppress(RedisError):
+                self._scheduler.release()
+                self._heartbeat.end()
+        if self._commands is not None:
+            self._commands.close()
+        logger.info("worker.ended name=%s jobs=%s", self._worker.name, self._stable.jobs_done)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[int]:
+        """Let signals wake the loop, and put back what was there before."""
+        hear, wake = os.pipe()
+        for descriptor in (hear, wake):
+            os.set_blocking(descriptor, False)
+        before = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+        }
+        woken_before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        try:
+            yield hear
+        finally:
+            signal.set_wakeup_fd(woken_before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(hear)
+            os.close(wake)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGCHLD:
+            return  # it only has to wake the loop
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at > TWICE_BY_MISTAKE:
+            self._at_once = True
+
+
+def _runs(record: Record, job_id: str) -> bool:
+    return record.doing is Doing.RUNNING and record.job_id == job_id
