@@ -1,0 +1,41 @@
+"""What the routes answer with: a job's response, and the documentation of each refusal."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Response
+
+from app.api.problems import MEDIA_TYPE
+from app.errors import (
+    CrossSiteRequest,
+    InternalError,
+    NotOnLoopback,
+    RedisUnavailable,
+    TaskApiError,
+)
+from app.models import Job
+
+
+def job_response(job: Job, status: int = 200) -> Response:
+    """Answer with a job; while it runs, say where to look and when to look again."""
+    headers = {"Location": job.links.self, "Retry-After": "1"} if status == 202 else None
+    return Response(job.__pydantic_serializer__.to_json(job), status, headers, "application/json")
+
+
+def answers(*errors: type[TaskApiError], changes: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document the refusals of a route, as FastAPI's `responses`; those of every route included."""
+    listed: list[type[TaskApiError]] = [*errors, RedisUnavailable, NotOnLoopback, InternalError]
+    if changes:
+        listed.append(CrossSiteRequest)
+    by_status: dict[int | str, list[type[TaskApiError]]] = {}
+    for error in listed:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": HTTPStatus(int(status)).phrase
+            + ": "
+            + ", ".join(f"`{error.slug()}`" for error in found),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, found in by_status.items()
+    }

@@ -1,0 +1,89 @@
+"""`POST /tasks/{task}`: the hot path, from the body's bytes to the answer's.
+
+FastAPI would match each task's route in turn, parse the body to Python values, and validate those.
+Here the task is looked up by its name, and its own validator takes the bytes. The operations in the
+OpenAPI document are `app.api.tasks`'s; errors, access and activity are those of every route.
+"""
+
+from urllib.parse import parse_qsl
+
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.body import read_json_bytes
+from app.api.service import Service
+from app.catalogue import AnyTask
+from app.errors import InvalidArguments, InvalidOptions, MalformedBody, field_problems
+from app.models import DEFAULT_OPTIONS, JobOptions
+
+_PREFIX = "/tasks/"
+
+
+class EnqueueMiddleware:
+    """Takes `POST /tasks/{task}` for every task, and passes all else on."""
+
+    path = "/tasks/{task}"  # the route's template, for the activity log
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Enqueue a job and answer with it, or pass the request on."""
+        name = _task_name(scope)
+        if name is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self
+        service = self._service
+        task = service.catalogue.named(name)
+        options = _options(scope["query_string"])
+        body = await read_json_bytes(scope, receive, service.settings.max_body_bytes)
+        try:
+            args = task.arguments.parse_json(body)
+        except ValidationError as error:
+            raise _refused(task, error) from error
+        job = await service.enqueuer.aenqueue(task, args, options)
+        scope["state"]["job_id"] = job.id
+        answer = job.__pydantic_serializer__.to_json(job)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(answer)).encode()),
+            (b"location", job.links.self.encode()),
+            (b"retry-after", b"1"),
+        ]
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+
+def _task_name(scope: Scope) -> str | None:
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    name = path[len(_PREFIX) :]
+    return name if path.startswith(_PREFIX) and name and "/" not in name else None
+
+
+def _options(query: bytes) -> JobOptions:
+    if not query:
+        return DEFAULT_OPTIONS
+    given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    names = [name for name, _ in given]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidOptions(
+            errors=[
+                {"loc": ["query", name], "message": "Given more than once", "type": "given_twice"}
+                for name in sorted(twice)
+            ]
+        )
+    try:
+        return JobOptions.model_validate(dict(given))
+    except ValidationError as error:
+        raise InvalidOptions(errors=field_problems(error, "query")) from error
+
+
+def _refused(task: AnyTask, error: ValidationError) -> MalformedBody | InvalidArguments:
+    [first, *_] = error.errors(include_url=False, include_input=False)
+    if first["type"] == "json_invalid":
+        return MalformedBody(reason=first["ctx"]["error"])
+    return InvalidArguments(task=task.name, errors=field_problems(error, "body"))

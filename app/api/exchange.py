@@ -1,0 +1,130 @@
+"""One request and its answer: it gets an id, is watched to its end, and leaves one record.
+
+The outermost layer, for it has to see every answer: also Starlette's own for what nobody caught.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import re
+import time
+
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.activity import ActivityLog, Record
+from app.api.problems import problem_response
+from app.errors import InternalError, TaskApiError
+
+CLIENT_LEFT = 499  # the status that nginx logs for a client that closed its connection
+SUSPICIOUSLY_SLOW = 0.02  # seconds from which on it is asked whether the client is still there
+
+_PREFIX = os.urandom(10).hex()  # of this process's request ids
+_numbers = itertools.count(1)
+_SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+logger = logging.getLogger("task_api.api")
+
+
+class ExchangeMiddleware:
+    """Sees each exchange through; a BackgroundTask records it once its answer is out."""
+
+    def __init__(self, app: ASGIApp, log: ActivityLog) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer for what fails, and record how it was answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        if method == "HEAD":
+            # RFC 9110 wants it wherever GET is. The server has its own scope, and sends no body.
+            scope = {**scope, "method": "GET"}
+        exchange = _Exchange(method, scope, receive, send)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = CLIENT_LEFT
+        except TaskApiError as error:
+            await problem_response(error, scope)(scope, receive, exchange.send)
+        except Exception:
+            logger.exception("request.failed request_id=%s", scope["state"]["request_id"])
+            if exchange.status is None:
+                await problem_response(InternalError(), scope)(scope, receive, exchange.send)
+            elif not exchange.complete:
+                raise  # too late for another answer: the server breaks the connection
+        finally:
+            await BackgroundTask(self._log.add, exchange.record())()
+
+
+class _Exchange:
+    """What is known of one request and its answer."""
+
+    __slots__ = (
+        "_begun", "_bytes", "_method", "_receive", "_scope", "_send",
+        "complete", "request_id", "status",
+    )  # fmt: skip
+
+    def __init__(self, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._method = method
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._begun = time.time()
+        self._bytes = 0
+        self.status: int | None = None
+        self.complete = False
+        given = dict(scope["headers"]).get(b"x-request-id")
+        if given and _SANE.fullmatch(given):
+            self.request_id = given.decode()
+        else:
+            self.request_id = _PREFIX + f"{next(_numbers):012x}"
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()), (b"x-request-id", self.request_id.encode())
+            ]  # fmt: skip
+        elif message["type"] == "http.response.body":
+            self._bytes += len(message.get("body", b""))
+            if not message.get("more_body"):
+                self.complete = True
+                # A quick answer is not worth the question.
+                if time.time() - self._begun > SUSPICIOUSLY_SLOW and await self._client_left():
+                    self.status = CLIENT_LEFT
+        await self._send(message)
+
+    def record(self) -> Record:
+        """Give what the activity log keeps of it."""
+        scope = self._scope
+        client = scope.get("client")
+        state = scope["state"]
+        return Record(
+            self._begun,
+            self.request_id,
+            self._method,
+            getattr(scope.get("route"), "path", None),
+            scope["path"],
+            CLIENT_LEFT if self.status is None else self.status,
+            time.time() - self._begun,
+            self._bytes,
+            client[0] if client else None,
+            state.get("job_id") or scope.get("path_params", {}).get("job_id"),
+        )
+
+    async def _client_left(self) -> bool:
+        # A server drops what is sent to a client that left, and says so to nobody but `receive`;
+        # which waits where the client is still there.
+        asked = asyncio.ensure_future(self._receive())
+        await asyncio.sleep(0)
+        if not asked.done():
+            asked.cancel()
+            return False
+        return bool(asked.result()["type"] == "http.disconnect")

@@ -1,0 +1,99 @@
+"""The catalogue over HTTP, and `POST /tasks/{task}`: one operation for each task."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from app.api.answers import answers
+from app.api.example import example_body
+from app.api.service import ServiceDep
+from app.catalogue import AnyTask, Catalogue
+from app.errors import (
+    BodyTooLarge,
+    InvalidArguments,
+    InvalidOptions,
+    MalformedBody,
+    QueueFull,
+    UnknownTask,
+    UnsupportedContentType,
+)
+from app.models import Job, JobOptions, TaskInfo
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.get("/tasks", responses=answers(changes=False))
+async def list_tasks(service: ServiceDep) -> list[TaskInfo]:
+    """List every task that can be enqueued."""
+    return [_info(task) for task in service.catalogue]
+
+
+@router.get("/tasks/{task}", responses=answers(UnknownTask, changes=False))
+async def get_task(task: str, service: ServiceDep) -> TaskInfo:
+    """Describe one task, with the JSON Schema of its arguments and of its result."""
+    return _info(service.catalogue.named(task))
+
+
+def task_router(catalogue: Catalogue) -> APIRouter:
+    """Make a route for each task: `POST /tasks/{its name}`."""
+    routes = APIRouter(tags=["enqueue"])
+    for task in catalogue:
+        routes.add_api_route(
+            f"/tasks/{task.name}",
+            _operation(task),
+            methods=["POST"],
+            status_code=202,
+            response_model=Job,
+            name=f"enqueue_{task.name}",
+            operation_id=f"enqueue_{task.name}",
+            summary=task.description.partition("\n")[0] or f"Enqueue {task.name}",
+            description=task.description,
+            response_description="Accepted: Redis has confirmed the job",
+            responses=answers(
+                UnknownTask,
+                MalformedBody,
+                BodyTooLarge,
+                UnsupportedContentType,
+                InvalidArguments,
+                InvalidOptions,
+                QueueFull,
+            ),
+            openapi_extra={"requestBody": _request_body(task)},
+        )
+    return routes
+
+
+def _request_body(task: AnyTask) -> dict[str, Any]:
+    """Say of the body what FastAPI cannot: that it may be left out, and an example."""
+    model = task.arguments.model
+    body: dict[str, Any] = {"required": any(f.is_required() for f in model.model_fields.values())}
+    if (example := example_body(model)) is not None:
+        body["content"] = {"application/json": {"example": example}}
+    return body
+
+
+def _operation(task: AnyTask) -> Callable[..., Any]:
+    """Make the function that FastAPI reads the operation's schema from; it is never called."""
+
+    async def operation(body: Any, options: Any) -> Job: ...  # type: ignore[empty-body]
+
+    operation.__annotations__ = {
+        "body": task.arguments.model,
+        "options": Annotated[JobOptions, Query()],
+        "return": Job,
+    }
+    return operation
+
+
+def _info(task: AnyTask) -> TaskInfo:
+    return TaskInfo(
+        name=task.name,
+        description=task.description,
+        queue=task.options.queue,
+        timeout=task.options.timeout,
+        retries=task.options.retries,
+        arguments=task.arguments.model.model_json_schema(),
+        result=task.result.adapter.json_schema(mode="serialization"),
+        links={"self": f"/tasks/{task.name}", "enqueue": f"/tasks/{task.name}"},
+    )
