@@ -1,0 +1,1 @@
+"""`python -m app doctor`: a deployment checked, each finding with what is wrong and the remedy."""

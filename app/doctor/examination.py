@@ -1,0 +1,70 @@
+"""All checks, in the order in which a person would look."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from redis.exceptions import RedisError, ResponseError
+
+from app.doctor.backlog import check_backlog
+from app.doctor.crew import check_crew
+from app.doctor.finding import Finding, fail, ok
+from app.doctor.machine import check_access, check_activity_log, check_tasks
+from app.doctor.server import check_server
+from app.errors import InvalidSettings
+from app.queue.connection import connect
+from app.settings import Settings
+
+PATIENCE = 5.0  # seconds for each answer of Redis
+
+
+def examine_here() -> list[Finding]:
+    """Check a deployment with the settings of this environment; raises nothing."""
+    try:
+        settings = Settings.load()
+    except InvalidSettings as error:
+        return [fail("settings", str(error), "set what it names; docs/configuration.md has all")]
+    return [ok("settings", "each of them will do"), *examine(settings)]
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check a deployment from this machine, with the settings that stand here; raises nothing.
+
+    Nothing is changed. It costs the same however many jobs there are.
+    """
+    findings = [check_access(settings), check_activity_log(settings)]
+    tasks, catalogue = check_tasks(settings)
+    findings.append(tasks)
+    try:
+        with connect(settings, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as client:
+            client.ping()
+            findings.append(ok("redis", f"{_shown(settings)} answers"))
+            findings += _refusals_told("redis-server", check_server(client))
+            findings += _refusals_told("redis-workers", check_crew(client, settings))
+            findings += _refusals_told("redis-jobs", check_backlog(client, settings, catalogue))
+    except (RedisError, OSError) as error:
+        findings.append(
+            fail(
+                "redis",
+                f"{_shown(settings)} does not answer: {error}",
+                "start it, or set REDIS_URL to where it is (`make up` prints its own); "
+                "the rest could not be checked",
+            )
+        )
+    return findings
+
+
+def _refusals_told(part: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    try:
+        yield from findings
+    except ResponseError as error:
+        yield fail(
+            part,
+            f"Redis refuses what is needed to look: {error}",
+            "allow the user of REDIS_URL INFO, TIME, SCAN and all commands on keys rq:*",
+        )
+
+
+def _shown(settings: Settings) -> str:
+    """Give Redis' address without its password."""
+    parts = urlsplit(settings.redis_dsn)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,53 @@
+"""Free TCP ports of this machine."""
+
+import errno
+import socket
+
+from app.errors import AddressUnavailable, NoFreePort
+
+_CONNECT_SECONDS = 0.5
+
+
+def first_free(host: str, first: int, count: int = 100) -> int:
+    """Give the lowest free port of `count` from `first` on.
+
+    Raises `NoFreePort`, or `AddressUnavailable` where `host` is no address of this machine or the
+    port is a privileged one.
+    """
+    last = min(first + count - 1, 65_535)
+    for port in range(first, last + 1):
+        if is_free(host, port):
+            return port
+    raise NoFreePort(host=host, first=first, last=last)
+
+
+def any_free(host: str) -> int:
+    """Let the system choose a port that nobody uses."""
+    with _socket(host) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a server could listen there now.
+
+    It looks twice, since neither look is enough: binding alone succeeds on macOS beside a listener
+    on all addresses, connecting alone misses a port that is held and not listened on.
+    """
+    try:
+        with _socket(host) as probe:
+            # As servers do: a port whose last connections are in TIME_WAIT counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise AddressUnavailable(host=host, port=port, reason=error.strerror or error) from error
+    with _socket(host) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        return probe.connect_ex((host, port)) != 0
+
+
+def _socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
