@@ -1,0 +1,266 @@
+"""A call made ready to be written: its id, its fields, its commands."""
+
+import os
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from app.errors import InvalidOptions, RedisUnavailable
+from app.models import DEFAULT_OPTIONS, JobOptions
+from app.queue.new_job import join, links_of, new_job_id, prepare
+from app.settings import Settings
+from app.tasks import task
+
+
+@task(queue="high", timeout=30, retries=2, backoff=60, result_ttl=5)
+def send(to: str) -> None: ...
+
+
+@task
+def plain() -> None: ...
+
+
+SETTINGS = Settings()
+
+
+def prepared(options=DEFAULT_OPTIONS, chosen=send, settings=SETTINGS):
+    return prepare(chosen, {"to": "ada"}, options, settings)
+
+
+def job_of(new):
+    [job] = new.jobs
+    return job
+
+
+def command(new, name):
+    [found] = [found for found in new.commands if found[0] == name]
+    return found
+
+
+def fields_of(new):
+    _, key, *parts = command(new, "HSET")
+    assert key == f"rq:job:{job_of(new).id}"
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+# Ids.
+
+
+def test_an_id_is_a_uuid_of_version_7_of_this_moment():
+    before = time.time_ns() // 1_000_000
+    made = UUID(new_job_id())
+    after = time.time_ns() // 1_000_000
+
+    assert (made.version, made.variant) == (7, "specified in RFC 4122")
+    assert before <= made.int >> 80 <= after
+
+
+def test_ids_sort_by_their_time():
+    made = []
+    for _ in range(5):
+        made.append(new_job_id())
+        time.sleep(0.002)
+
+    assert all(first < second for first, second in pairwise(made))
+
+
+def test_no_two_ids_are_the_same():
+    assert len({new_job_id() for _ in range(10_000)}) == 10_000
+
+
+# Options.
+
+
+def test_a_job_without_options_has_its_tasks():
+    new = prepared()
+    fields = fields_of(new)
+
+    assert (job_of(new).queue, job_of(new).status, job_of(new).max_attempts) == (
+        "high",
+        "queued",
+        3,
+    )
+    assert (fields["origin"], fields["timeout"], fields["result_ttl"]) == ("high", 30, 5)
+    assert fields["failure_ttl"] == SETTINGS.failure_ttl
+    assert fields["retries_left"] == 2
+    assert fields["retry_intervals"].count(",") == 1
+
+
+def test_a_jobs_own_options_go_before_its_tasks():
+    new = prepared(JobOptions(queue="low", timeout=7, retries=0, result_ttl=0))
+    fields = fields_of(new)
+
+    assert (job_of(new).queue, job_of(new).max_attempts) == ("low", 1)
+    assert (fields["origin"], fields["timeout"], fields["result_ttl"]) == ("low", 7, 0)
+    assert "retries_left" not in fields
+
+
+def test_a_result_is_kept_for_as_long_as_the_service_says_where_nobody_says_otherwise():
+    settings = Settings(result_ttl=77)
+
+    assert fields_of(prepared(chosen=plain, settings=settings))["result_ttl"] == 77
+
+
+def test_an_unknown_queue_is_refused_with_its_place():
+    with pytest.raises(InvalidOptions) as refused:
+        prepared(JobOptions(queue="fast"))
+
+    [problem] = refused.value.facts["errors"]
+    assert problem["loc"] == ["query", "queue"]
+    assert "'fast' is no queue of this service; it has high, default, low" in problem["message"]
+
+
+def test_a_description_holds_no_arguments():
+    assert fields_of(prepared())["description"] == "send"
+
+
+def test_the_function_is_its_dotted_path():
+    assert send.path == f"{__name__}.send"
+
+
+# Times.
+
+
+def test_a_job_that_is_due_is_pushed_behind_the_others():
+    new = prepared()
+
+    assert command(new, "RPUSH") == ("RPUSH", "rq:queue:high", job_of(new).id)
+    assert command(new, "SADD") == ("SADD", "rq:queues", "rq:queue:high")
+    assert job_of(new).enqueued_at == job_of(new).created_at
+    assert job_of(new).run_at is None
+
+
+def test_a_job_for_the_front_is_pushed_before_the_others():
+    new = prepared(JobOptions(front=True))
+
+    assert command(new, "LPUSH") == ("LPUSH", "rq:queue:high", job_of(new).id)
+    assert new.confirmed([0, 14, 4])[0].position == 0
+
+
+@pytest.mark.parametrize("front", [False, True])
+def test_a_delayed_job_is_scheduled_for_the_second_after(front):
+    new = prepared(JobOptions(delay=90.5, front=front))
+
+    _, key, due, job_id = command(new, "ZADD")
+    assert (key, job_id) == ("rq:scheduled:high", job_of(new).id)
+    assert job_of(new).run_at == job_of(new).created_at + timedelta(seconds=90.5)
+    assert 0 <= due - job_of(new).run_at.timestamp() < 1
+    assert isinstance(due, int)
+    assert (job_of(new).status, job_of(new).enqueued_at, job_of(new).position) == (
+        "scheduled",
+        None,
+        None,
+    )
+    assert "enqueued_at" not in fields_of(new)
+
+
+def test_a_job_may_be_scheduled_for_a_time_in_any_zone():
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    zoned = at.astimezone(datetime.fromisoformat("2030-01-01T00:00:00+05:30").tzinfo)
+
+    new = prepared(JobOptions(run_at=zoned))
+
+    assert command(new, "ZADD")[2] == at.timestamp()
+    assert job_of(new).run_at == at
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        JobOptions(delay=0),
+        JobOptions(run_at=datetime(2001, 1, 1, tzinfo=UTC)),
+        JobOptions(run_at=datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_that_has_passed_means_now(options):
+    new = prepared(options)
+
+    assert (job_of(new).status, job_of(new).run_at) == ("queued", None)
+    assert command(new, "RPUSH")
+
+
+# Redis' answer.
+
+
+def test_a_confirmed_job_has_its_place_in_the_queue():
+    for options, position in (
+        (JobOptions(), 3),
+        (JobOptions(front=True), 0),
+        (JobOptions(delay=9), None),
+    ):
+        [job] = prepared(options).confirmed([0, 14, 4])
+        assert job.position == position
+
+
+def test_a_job_that_redis_did_not_take_whole_is_not_confirmed():
+    with pytest.raises(RedisUnavailable, match="wrong kind"):
+        prepared().confirmed([0, 14, ValueError("wrong kind")])
+
+
+@pytest.mark.parametrize("dashboard", [True, False])
+def test_links_are_paths_on_the_service(dashboard):
+    links = links_of("an-id", Settings(dashboard=dashboard))
+
+    assert (links.self, links.result) == ("/jobs/an-id", "/jobs/an-id/result")
+    assert (links.dashboard is not None) == dashboard
+
+
+# Many.
+
+
+def test_jobs_are_joined_into_one_write_in_their_order():
+    news = [prepared() for _ in range(3)]
+    ids = [job_of(new).id for new in news]
+
+    joined = join(news)
+
+    assert [job.id for job in joined.jobs] == ids
+    assert [found[0] for found in joined.commands] == ["SADD", "HSET", "HSET", "HSET", "RPUSH"]
+    assert command(joined, "RPUSH") == ("RPUSH", "rq:queue:high", *ids)
+    assert joined.undo == ("DEL", *(f"rq:job:{job_id}" for job_id in ids))
+    assert [job.position for job in joined.confirmed([0, 14, 14, 14, 8])] == [5, 6, 7]
+
+
+def test_jobs_for_the_front_are_pushed_the_last_one_first():
+    news = [prepared(JobOptions(front=True)) for _ in range(3)]
+    ids = [job_of(new).id for new in news]
+
+    joined = join(news)
+
+    assert command(joined, "LPUSH") == ("LPUSH", "rq:queue:high", *reversed(ids))
+    assert [job.position for job in joined.confirmed([0, 14, 14, 14, 8])] == [0, 1, 2]
+
+
+def test_scheduled_jobs_are_joined_with_their_times():
+    news = [prepared(JobOptions(delay=60)) for _ in range(2)]
+
+    _, _, first_due, first, second_due, second = command(join(news), "ZADD")
+
+    assert [first, second] == [job_of(new).id for new in news]
+    assert isinstance(first_due, int)
+    assert isinstance(second_due, int)
+
+
+def test_two_processes_that_were_forked_make_different_ids():
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write, new_job_id()[14:].encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(read, 100).decode() != new_job_id()[14:]
+    os.close(read)
+    os.close(write)
+
+
+def test_a_task_that_seeds_the_common_dice_makes_no_two_ids_the_same():
+    made = []
+    for _ in range(2):
+        random.seed(1)
+        made.append(new_job_id()[14:])
+
+    assert made[0] != made[1]

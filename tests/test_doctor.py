@@ -1,0 +1,409 @@
+"""`python -m app doctor`: each trouble made for real, on a real Redis, and what is said of it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from rq import Queue, SimpleWorker
+from rq.suspension import suspend
+from rq.utils import utcformat
+
+from app import __main__ as command
+from app.doctor import machine, server
+from app.doctor.examination import examine
+from app.doctor.finding import Finding, as_json, as_text, is_well
+from app.local.ports import any_free
+from app.models import DEFAULT_OPTIONS, JobOptions
+from app.queue import keys
+from app.queue.enqueue import Enqueuer
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+QUEUES = ("high", "default", "low")
+
+
+@pytest.fixture
+def settings(tmp_path, redis_url):
+    return Settings(redis_url=redis_url, activity_log=tmp_path / "log" / "activity.jsonl")
+
+
+@pytest.fixture
+def found(settings):
+    """Examine the deployment; gives what a check has found."""
+
+    def found(check, **changes):
+        findings = examine(settings.model_copy(update=changes))
+        named = {finding.check: finding for finding in findings}
+        assert len(named) == len(findings)
+        return named.get(check)
+
+    return found
+
+
+@pytest.fixture
+def configure(redis_client):
+    """Change Redis' own configuration, for one test."""
+    before = {}
+
+    def configure(**changes):
+        for changed, value in changes.items():
+            name = changed.replace("_", "-")
+            before.setdefault(name, redis_client.config_get(name)[name])
+            redis_client.config_set(name, value)
+
+    yield configure
+    for name, value in before.items():
+        redis_client.config_set(name, value)
+
+
+@pytest.fixture
+def hire(redis_client):
+    """Register a worker as RQ's own does when it starts."""
+
+    def hire(name, *queues):
+        SimpleWorker(queues or QUEUES, connection=redis_client, name=name).register_birth()
+        return keys.worker(name)
+
+    return hire
+
+
+@pytest.fixture
+def put(settings, shipped):
+    """Enqueue a cleaning as our API does."""
+    task = shipped.named("clean_temp_files")
+    enqueuer = Enqueuer(settings)
+
+    def put(options=DEFAULT_OPTIONS):
+        return enqueuer.enqueue(task, task.arguments.parse(older_than=60), options)
+
+    return put
+
+
+def levels(finding):
+    return finding.level, finding.remedy is None
+
+
+# A whole deployment.
+
+
+def test_a_deployment_that_is_well_is_said_so(settings, redis_client, redis_url):
+    env = {**os.environ, "REDIS_URL": redis_url}
+    worker = subprocess.Popen(
+        [sys.executable, "worker.py"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not redis_client.exists(keys.scheduler_lock("low")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "doctor", "--json"],
+            cwd=ROOT,
+            env={**env, "TASK_API_ACTIVITY_LOG": str(settings.activity_log)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        worker.terminate()
+        worker.wait(20)
+
+    report = json.loads(done.stdout)
+    assert [each for each in report["findings"] if each["level"] != "ok"] == []
+    assert (done.returncode, report["well"], done.stderr) == (0, True, "")
+    assert len(report["findings"]) == 19
+
+
+def test_what_is_broken_is_the_exit_code_and_has_its_remedy_below(
+    monkeypatch, capsys, redis_client, redis_url, settings
+):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("TASK_API_ACTIVITY_LOG", str(settings.activity_log))
+
+    assert command.main(["doctor"]) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("fail  queues-served     no live worker serves high, default, low")
+    assert lines[at + 1].strip() == "-> python worker.py high default low"
+    assert lines[-1] == "17 ok, 0 to look at, 2 broken"
+
+
+def test_wrong_settings_are_a_finding_too(monkeypatch, capsys):
+    monkeypatch.setenv("TASK_API_PORT", "99999")
+
+    assert command.main(["doctor", "--json"]) == 1
+
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["check"], finding["level"]) == ("settings", "fail")
+    assert "TASK_API_PORT" in finding["message"]
+
+
+def test_warnings_alone_are_no_failure():
+    findings = [Finding("a", "ok", "fine"), Finding("bb", "warn", "hm " * 60, "do it")]
+
+    assert is_well(findings)
+    assert json.loads(as_json(findings))["well"]
+    text = as_text(findings)
+    assert text.startswith("ok    a   fine\nwarn  bb  hm hm")
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.endswith("\n          -> do it\n\n1 ok, 1 to look at, 0 broken")
+    assert not is_well([*findings, Finding("c", "fail", "no", "do it")])
+
+
+def test_redis_away_is_found_and_the_password_is_not_shown(settings, capsys):
+    url = f"redis://:secret@127.0.0.1:{any_free('127.0.0.1')}/0"
+
+    findings = examine(settings.model_copy(update={"redis_url": SecretStr(url)}))
+
+    assert [each.check for each in findings] == ["access", "activity-log", "tasks", "redis"]
+    assert findings[-1].level == "fail"
+    assert "does not answer" in findings[-1].message
+    assert "secret" not in as_text(findings)
+
+
+def test_what_redis_refuses_is_said(found, redis_client, redis_url):
+    redis_client.acl_setuser(
+        "small", enabled=True, passwords=["+secret"], keys="*", commands=["+ping", "+client"]
+    )
+    try:
+        limited = SecretStr(redis_url.replace("redis://", "redis://small:secret@"))
+        for part in ("redis-server", "redis-workers", "redis-jobs"):
+            finding = found(part, redis_url=limited)
+            assert finding.message.startswith("Redis refuses what is needed to look: ")
+    finally:
+        redis_client.acl_deluser("small")
+
+
+# Redis.
+
+
+def test_a_managed_redis_that_hides_its_configuration_is_no_trouble(found, redis_client, redis_url):
+    redis_client.acl_setuser(
+        "managed",
+        enabled=True,
+        passwords=["+secret"],
+        keys="*",
+        commands=["+@all", "-config", "-command"],
+    )
+    try:
+        managed = SecretStr(redis_url.replace("redis://", "redis://managed:secret@"))
+        assert found("append-only-file", redis_url=managed).message == (
+            "on, appendfsync unknown: Redis does not say how often it is written"
+        )
+        assert levels(found("redis-commands", redis_url=managed)) == ("warn", False)
+    finally:
+        redis_client.acl_deluser("managed")
+
+
+def test_an_old_redis_is_too_old():
+    assert server._version({"redis_version": "6.0.16"}).level == "fail"
+    assert server._version({"redis_version": "6.2.14"}).level == "ok"
+    valkey = {"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "8.1.1"}
+    assert server._version(valkey).message == "valkey 8.1.1"
+
+
+def test_a_command_that_redis_lacks_is_named(found, redis_client, monkeypatch):
+    assert levels(found("redis-commands")) == ("ok", True)
+
+    monkeypatch.setattr(server, "COMMANDS", (*server.COMMANDS, "BLFROB"))
+
+    assert found("redis-commands").message == "Redis lacks BLFROB"
+
+
+def test_a_redis_that_drops_keys_is_told_apart_from_one_that_would(found, configure):
+    assert levels(found("eviction")) == ("ok", True)
+    configure(maxmemory_policy="allkeys-lru")
+    assert levels(found("eviction")) == ("warn", False)
+    configure(maxmemory="1gb")
+    assert levels(found("eviction")) == ("fail", False)
+
+
+def test_a_redis_without_its_append_only_file_loses_jobs(found, configure):
+    assert found("append-only-file").message.startswith("on, appendfsync ")
+    configure(appendfsync="no")
+    assert levels(found("append-only-file")) == ("warn", False)
+    configure(appendonly="no")
+    assert levels(found("append-only-file")) == ("fail", False)
+
+
+def test_an_append_only_file_that_cannot_be_written_is_broken(redis_client):
+    info = {"aof_enabled": 1, "aof_last_write_status": "err"}
+
+    assert server._persistence(redis_client, info).level == "fail"
+
+
+def test_memory_that_runs_out_is_told_before(found, configure, redis_client):
+    assert found("memory").message.endswith("(the machine's) used")
+    used = redis_client.info("memory")["used_memory"]
+    configure(maxmemory=round(used / 0.82))
+    assert levels(found("memory")) == ("warn", False)
+    configure(maxmemory=round(used / 0.95))
+    assert levels(found("memory")) == ("fail", False)
+    assert server._memory({"used_memory": 3 * 1024**3}).message == (
+        "3.0 GiB used, no limit is known"
+    )
+
+
+def test_a_clock_that_is_off_is_seen(redis_client, monkeypatch):
+    real = time.time
+    for off, level in ((0.0, "ok"), (5.0, "warn"), (60.0, "fail")):
+        monkeypatch.setattr(server.time, "time", lambda off=off: real() + off)
+        assert server._clock(redis_client).level == level
+    assert "differ by 60.0" in server._clock(redis_client).message
+
+
+# Workers and schedulers.
+
+
+def test_queues_that_nobody_serves_are_named_those_of_others_too(found, hire, redis_client):
+    hire("w", "high", "default")
+    Queue("others", connection=redis_client).enqueue("os.getcwd")
+
+    finding = found("queues-served")
+
+    assert finding.message == "no live worker serves low, others"
+    assert finding.remedy == "python worker.py low others"
+    hire("v", "low", "others")
+    assert found("queues-served").message == "2 live workers, and each queue has one"
+
+
+def test_a_scheduler_that_is_missing_is_said_with_what_waits_for_it(found, put, redis_client):
+    for queue in ("high", "low"):
+        redis_client.set(keys.scheduler_lock(queue), "a-scheduler")
+    put(JobOptions(delay=60, queue="default"))
+
+    assert found("scheduler").message == (
+        "no scheduler is alive for default: delayed jobs and retries do not run, 1 wait now"
+    )
+    redis_client.set(keys.scheduler_lock("default"), "a-scheduler")
+    assert levels(found("scheduler")) == ("ok", True)
+
+
+def test_workers_that_died_are_told_from_those_that_live(found, hire, redis_client):
+    hire("alive")
+    redis_client.delete(hire("gone"))
+    redis_client.expire(hire("ours"), 20)
+    silent = hire("silent")
+    redis_client.hset(silent, "last_heartbeat", ago(19))
+    redis_client.expire(silent, 1)
+    odd = hire("odd")
+    redis_client.hset(odd, "last_heartbeat", "noon")
+    string = keys.worker("string")
+    redis_client.set(string, "no hash")
+    redis_client.sadd(keys.WORKERS, string)
+    idle = hire("idle")  # RQ's own renews its record after 405 s of 480
+    redis_client.hset(idle, "last_heartbeat", ago(404))
+    redis_client.expire(idle, 76)
+
+    assert found("dead-workers").message == "4 registered and silent: gone, odd, silent, string"
+    assert found("queues-served").message.startswith("3 live workers")
+
+
+def ago(seconds):
+    return utcformat(datetime.now(UTC) - timedelta(seconds=seconds))
+
+
+def test_a_heartbeat_from_the_future_tells_of_a_clock(found, hire, redis_client):
+    redis_client.hset(hire("early"), "last_heartbeat", ago(-30))
+
+    assert found("workers-clocks").message == "heartbeats from the future: early"
+
+
+def test_suspended_workers_are_said_with_how_they_go_on(found, redis_client):
+    suspend(redis_client)
+
+    assert found("suspended").remedy == "rq resume"
+
+
+def test_jobs_of_dead_workers_that_nobody_takes_over_are_counted(found, redis_client):
+    now = time.time()
+    redis_client.zadd(keys.registry("started", "low"), {"a:1": now - 60, "b:1": now - 1})
+
+    assert found("lost-jobs").message == ("jobs of dead workers that nobody takes over: 1 in low")
+    assert found("lost-jobs", takeover_after=90).level == "ok"
+
+
+# What waits.
+
+
+def test_jobs_for_functions_that_are_no_tasks_are_named(found, put, redis_client):
+    put()
+    assert found("waiting-jobs").message == "1 looked at, all of them for registered tasks"
+    queue = Queue("default", connection=redis_client)
+    queue.enqueue("os.getcwd")
+    queue.enqueue("os.getcwd")
+
+    assert found("waiting-jobs").message == (
+        "jobs wait for functions that are no registered task: os.getcwd (2)"
+    )
+
+
+def test_jobs_that_nobody_can_read_are_counted_and_run_nothing(found, put, redis_client, tmp_path):
+    job = put()
+    forged = f"cposix\nsystem\n(Vtouch {tmp_path}/forged\ntR."
+    redis_client.hset(keys.job(job.id), "data", forged)
+    redis_client.rpush(keys.queue(job.queue), "deleted-meanwhile")
+
+    assert found("waiting-jobs").message.startswith("1 waiting jobs are not what this service")
+    assert not (tmp_path / "forged").exists()
+
+
+def test_a_job_that_is_queued_and_in_no_queue_is_found(found, put, redis_client):
+    waiting, stuck, new = put(), put(), put()
+    for job in (waiting, stuck):
+        redis_client.hset(keys.job(job.id), "enqueued_at", ago(120))
+    for job in (stuck, new):  # a worker may be taking the new one at this moment
+        redis_client.lrem(keys.queue(job.queue), 1, job.id)
+    redis_client.sadd(keys.dependents(waiting.id), "other")
+    redis_client.set(keys.job("string"), "no hash")
+
+    finding = found("stuck-jobs")
+
+    assert finding.level == "warn"
+    assert finding.message.startswith("1 of 4 jobs looked at are queued and stand in no queue, as ")
+    assert finding.remedy.startswith(f"redis-cli RPUSH rq:queue:{stuck.queue} {stuck.id}, ")
+    redis_client.rpush(keys.queue(stuck.queue), stuck.id)
+    assert found("stuck-jobs").level == "ok"
+
+
+# This machine.
+
+
+def test_an_open_api_beyond_loopback_is_looked_at(found):
+    assert found("access").level == "ok"
+    assert found("access", host="localhost").level == "ok"
+    assert found("access", host="0.0.0.0").level == "fail"
+    assert found("access", host="tasks.example.com").level == "fail"
+    assert found("access", host="0.0.0.0", allow_anonymous=True).level == "warn"
+
+
+def test_a_task_module_that_cannot_be_imported_is_named(found, tmp_path, monkeypatch):
+    (tmp_path / "broken_tasks.py").write_text("import no_such_package\n")
+    (tmp_path / "no_tasks.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    finding = found("tasks", task_modules=("broken_tasks",))
+
+    assert finding.level == "fail"
+    assert "broken_tasks" in finding.message
+    assert "no_such_package" in finding.message
+    assert found("waiting-jobs", task_modules=("broken_tasks",)) is None
+    assert found("tasks", task_modules=("no_tasks",)).message == "no task in no_tasks"
+
+
+def test_an_activity_log_that_cannot_be_written_is_found(found, tmp_path, monkeypatch):
+    assert found("activity-log", activity_log=tmp_path / "a" / "b.jsonl").level == "ok"
+    assert not (tmp_path / "a").exists()
+    assert found("activity-log", activity_log=tmp_path).level == "fail"
+    # Root may write everywhere, so the system is asked for another's answer.
+    monkeypatch.setattr(machine.os, "access", lambda path, mode: path != tmp_path)
+    finding = found("activity-log", activity_log=tmp_path / "a" / "b.jsonl")
+    assert finding.level == "fail"
+    assert f"{tmp_path} is not writable" in finding.message

@@ -1,0 +1,99 @@
+"""What a horse is at, seen from another process."""
+
+import math
+import os
+
+from app.worker.slot import Doing, Slot
+
+JOB = ("job-id", "execution-id", "default")
+
+
+def test_at_the_start_nothing_is_done():
+    slot = Slot()
+
+    record = slot.look()
+
+    assert (record.doing, record.job_id, record.execution_id, record.queue) == (
+        Doing.WAITING,
+        "",
+        "",
+        "",
+    )
+    assert (slot.done, slot.must_end) == (0, False)
+
+
+def test_another_process_sees_what_runs():
+    slot = Slot()
+
+    if (pid := os.fork()) == 0:
+        slot.running(JOB, 12.5)
+        slot.running_until(99.25)
+        slot.count()
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    record = slot.look()
+    assert record.doing is Doing.RUNNING
+    assert (record.job_id, record.execution_id, record.queue) == JOB
+    assert (record.begun, record.deadline) == (12.5, 99.25)
+    assert slot.done == 1
+
+
+def test_what_has_no_deadline_is_never_late():
+    slot = Slot()
+
+    slot.running(JOB, 1.0)
+
+    assert slot.look().deadline == math.inf
+
+
+def test_a_shorter_name_leaves_nothing_of_a_longer_one():
+    slot = Slot()
+    slot.running(("long" * 100, "e" * 32, "q" * 64), 1.0)
+
+    slot.running(JOB, 2.0)
+
+    assert slot.look().job_id == "job-id"
+
+
+def test_every_step_is_told_apart_and_keeps_the_names():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+
+    steps = []
+    for step in (slot.recording, slot.handing_over, slot.waiting, lambda: slot.running_until(5)):
+        step()
+        steps.append(slot.look().doing)
+
+    assert steps == [Doing.RECORDING, Doing.HANDING_OVER, Doing.WAITING, Doing.RUNNING]
+    assert slot.look().job_id == "job-id"
+
+
+def test_names_that_are_too_long_are_none():
+    slot = Slot()
+
+    slot.running(("x" * 5000, "e", "q"), 1.0)
+
+    assert slot.look().job_id == ""
+
+
+def test_the_next_horse_begins_anew_and_the_count_goes_on():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    slot.count()
+    slot.end()
+
+    slot.clear()
+
+    assert slot.look().doing is Doing.WAITING
+    assert slot.done == 1
+    assert slot.must_end
+
+
+def test_counting_does_not_take_back_that_it_is_to_end():
+    slot = Slot()
+    slot.end()
+
+    assert slot.count() == 1
+
+    assert slot.must_end
