@@ -1,0 +1,31 @@
+"""The tasks under measurement, as a user of the service would write them."""
+
+import time
+
+from app.tasks import task
+from benchmarks.stamp import stamp
+
+
+@task
+def mail(to: str, subject: str, body: str) -> None:
+    """Stand for a task with a small body; it is enqueued and never run."""
+
+
+@task
+def noop(number: int) -> int:
+    """Do nothing, but for the stamp of every tenth."""
+    stamp(number)
+    return number
+
+
+@task
+async def anoop(number: int) -> int:
+    """Do nothing as a coroutine."""
+    stamp(number)
+    return number
+
+
+@task
+def clock() -> float:
+    """Tell when it was started, on the clock that all processes share."""
+    return time.monotonic()
