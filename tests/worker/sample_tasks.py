@@ -271,12 +271,6 @@ def take_all_memory() -> int:
 
 
 @task
-def return_unpicklable_size() -> str:
-    """Give a result that kills whoever writes it."""
-    return "x" * 10
-
-
-@task
 def fork_and_come_back(path: str) -> int:
     """Fork, and let the child come back from the task."""
     pid = os.fork()
