@@ -190,9 +190,16 @@ class NotOnLoopback(TaskApiError):
 
 
 class UnknownJob(TaskApiError):
-    """There is no job {job_id!r}; it never existed, or it was deleted or has expired."""
+    """There is no job {job_id!r}, and this service has issued no such id."""
 
     status = 404
+
+
+class JobGone(TaskApiError):
+    """Job {job_id!r} existed and is not kept any more: it has expired, or was deleted. How long an
+    ended job is kept is set by TASK_API_RESULT_TTL, TASK_API_FAILURE_TTL and `result_ttl`."""
+
+    status = 410
 
 
 class UnknownQueue(TaskApiError):

@@ -9,12 +9,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 TEN_YEARS = 10 * 365 * 86_400  # seconds; a delay beyond it is taken for a mistake
 LONGEST_RUN = 7 * 86_400  # seconds; a job's time-out may be at most a week
 MOST_RETRIES = 100
+MOST_PARENTS = 100  # jobs that one job waits for
+MOST_LABELS = 10
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9_.]+\s*")
 
 JobStatus = Literal[
     "scheduled", "deferred", "queued", "started", "finished", "failed", "stopped", "canceled"
 ]
+
+JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 
 Seconds = Annotated[float, Field(ge=0, le=TEN_YEARS, allow_inf_nan=False)]
 
@@ -43,6 +48,32 @@ class JobOptions(BaseModel):
         ge=0,
         le=TEN_YEARS,
         description="seconds that its result is kept once finished",
+    )
+    expires: Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False)] | None = Field(
+        default=None, description="seconds from now within which it must start, else it is canceled"
+    )
+    after: tuple[JobId, ...] = Field(
+        default=(), max_length=MOST_PARENTS, description="jobs that it waits for; repeatable"
+    )
+    after_failure: Literal["cancel", "run"] = Field(
+        default="cancel", description="what becomes of it when one of `after` does not finish"
+    )
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="at most one live job of the task has this key",
+    )
+    key_mode: Literal["first", "reject", "replace", "debounce"] = Field(
+        default="first",
+        description="what becomes of a second job of the key: the first is answered in its place, "
+        "or it is refused, or it replaces the waiting one, or it also begins the delay anew",
+    )
+    callback: str | None = Field(
+        default=None, max_length=2000, description="URL that is told, signed, when it has ended"
+    )
+    label: tuple[Label, ...] = Field(
+        default=(), max_length=MOST_LABELS, description="a word to find it by; repeatable"
     )
 
     @field_validator("run_at", mode="before")
@@ -84,11 +115,31 @@ class JobError(BaseModel):
     traceback: str | None = Field(default=None, description="null where the caller may not read it")
 
 
+class Progress(BaseModel):
+    """How far a job says that it is."""
+
+    percent: float
+    message: str | None
+    updated_at: datetime
+
+
+class Attempt(BaseModel):
+    """One execution of a job that has ended, or goes on."""
+
+    number: int
+    started_at: datetime | None
+    ended_at: datetime | None = Field(description="null while it runs")
+    worker: str | None
+    error: JobError | None = Field(description="why it did not succeed; no traceback")
+
+
 class JobLinks(BaseModel):
     """Where the rest about a job is found; paths on this service."""
 
     self: str
+    events: str
     result: str
+    log: str
     explain: str
     dashboard: str | None
 
@@ -111,7 +162,10 @@ class Job(BaseModel):
     ended_at: datetime | None = None
     attempt: int = Field(default=0, description="executions begun so far")
     max_attempts: int = 1
-    progress: dict[str, Any] | None = None
+    attempts: list[Attempt] = Field(
+        default_factory=list, description="each execution begun so far, of the last 20"
+    )
+    progress: Progress | None = None
     result: Any = None
     error: JobError | None = None
     position: int | None = Field(
@@ -120,7 +174,12 @@ class Job(BaseModel):
     worker: str | None = None
     batch: str | None = None
     key: str | None = None
-    duplicates: int = 0
+    duplicates: int = Field(default=0, description="further jobs of its key that it stands for")
+    after: list[str] = Field(default_factory=list, description="jobs that it waits for")
+    expires_at: datetime | None = Field(
+        default=None, description="when it is canceled unless it has started"
+    )
+    callback: str | None = None
     links: JobLinks
 
 

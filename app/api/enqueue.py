@@ -5,6 +5,7 @@ Here the task is looked up by its name, and its own validator takes the bytes. T
 OpenAPI document are `app.api.tasks`'s; errors, access and activity are those of every route.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from app.errors import InvalidArguments, InvalidOptions, MalformedBody, field_pr
 from app.models import DEFAULT_OPTIONS, JobOptions
 
 _PREFIX = "/tasks/"
+_REPEATABLE = frozenset({"after", "label"})
 
 
 class EnqueueMiddleware:
@@ -67,9 +69,10 @@ def _task_name(scope: Scope) -> str | None:
 def _options(query: bytes) -> JobOptions:
     if not query:
         return DEFAULT_OPTIONS
-    given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    names = [name for name, _ in given]
-    if twice := {name for name in names if names.count(name) > 1}:
+    given: dict[str, Any] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        given.setdefault(name, []).append(value)
+    if twice := {name for name in given if len(given[name]) > 1 and name not in _REPEATABLE}:
         raise InvalidOptions(
             errors=[
                 {"loc": ["query", name], "message": "Given more than once", "type": "given_twice"}
@@ -77,7 +80,9 @@ def _options(query: bytes) -> JobOptions:
             ]
         )
     try:
-        return JobOptions.model_validate(dict(given))
+        return JobOptions.model_validate(
+            {name: found if name in _REPEATABLE else found[0] for name, found in given.items()}
+        )
     except ValidationError as error:
         raise InvalidOptions(errors=field_problems(error, "query")) from error
 

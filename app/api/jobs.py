@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from app.api.answers import answers, job_response
 from app.api.service import ServiceDep
 from app.errors import (
+    JobGone,
     NoResultYet,
     UnknownJob,
     UnreadableJob,
@@ -21,7 +22,7 @@ router = APIRouter(tags=["jobs"])
 @router.get(
     "/jobs/{job_id}",
     response_model=Job,
-    responses=answers(UnknownJob, UnreadableJob, changes=False),
+    responses=answers(UnknownJob, JobGone, UnreadableJob, changes=False),
 )
 async def get_job(job_id: str, service: ServiceDep) -> Response:
     """Give a job as it stands, with its result or its error."""
@@ -31,7 +32,7 @@ async def get_job(job_id: str, service: ServiceDep) -> Response:
 @router.get(
     "/jobs/{job_id}/result",
     responses={
-        **answers(UnknownJob, UnreadableJob, NoResultYet, changes=False),
+        **answers(UnknownJob, JobGone, UnreadableJob, NoResultYet, changes=False),
         200: {"description": "The bare result", "content": {"application/json": {"schema": {}}}},
     },
     response_class=Response,
@@ -44,7 +45,9 @@ async def get_result(job_id: str, service: ServiceDep) -> Response:
     return Response(pydantic_core.to_json(job.result), media_type="application/json")
 
 
-@router.get("/jobs/{job_id}/explain", responses=answers(UnknownJob, UnreadableJob, changes=False))
+@router.get(
+    "/jobs/{job_id}/explain", responses=answers(UnknownJob, JobGone, UnreadableJob, changes=False)
+)
 async def explain_job(job_id: str, service: ServiceDep) -> Explanation:
     """Say why a job has not run yet, what it is at, or why it ended so."""
     return await service.explainer.explain(job_id)
@@ -53,7 +56,7 @@ async def explain_job(job_id: str, service: ServiceDep) -> Explanation:
 @router.post(
     "/jobs/{job_id}/cancel",
     response_model=Job,
-    responses=answers(UnknownJob, UnreadableJob, WrongStatus),
+    responses=answers(UnknownJob, JobGone, UnreadableJob, WrongStatus),
 )
 async def cancel_job(job_id: str, service: ServiceDep) -> Response:
     """Cancel a job that has not begun."""
@@ -63,7 +66,7 @@ async def cancel_job(job_id: str, service: ServiceDep) -> Response:
 @router.post(
     "/jobs/{job_id}/stop",
     response_model=Job,
-    responses=answers(UnknownJob, UnreadableJob, WrongStatus, WorkerUnreachable),
+    responses=answers(UnknownJob, JobGone, UnreadableJob, WrongStatus, WorkerUnreachable),
 )
 async def stop_job(job_id: str, service: ServiceDep) -> Response:
     """End a running job: the process that executes it is killed, and it is not retried."""
@@ -73,14 +76,16 @@ async def stop_job(job_id: str, service: ServiceDep) -> Response:
 @router.post(
     "/jobs/{job_id}/retry",
     response_model=Job,
-    responses=answers(UnknownJob, UnreadableJob, WrongStatus),
+    responses=answers(UnknownJob, JobGone, UnreadableJob, WrongStatus),
 )
 async def retry_job(job_id: str, service: ServiceDep) -> Response:
     """Queue a failed, stopped or canceled job again, with all its attempts anew."""
     return job_response(await service.control.retry(job_id))
 
 
-@router.delete("/jobs/{job_id}", response_model=Job, responses=answers(UnknownJob, WrongStatus))
+@router.delete(
+    "/jobs/{job_id}", response_model=Job, responses=answers(UnknownJob, JobGone, WrongStatus)
+)
 async def delete_job(job_id: str, service: ServiceDep) -> Response:
     """Delete a job that is not running, and all that is kept of it; answers with what it was."""
     return job_response(await service.control.delete(job_id))

@@ -160,7 +160,7 @@ def _delete_call(job_id: str, queue: str) -> Call:
             keys.executions(job_id),
             *(keys.registry(status, queue) for status in keys.REGISTRIES),
         ],
-        [job_id],
+        [job_id, utcformat(datetime.now(UTC))],
     )
 
 

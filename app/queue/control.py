@@ -12,14 +12,13 @@ from rq.utils import utcformat
 
 from app.errors import (
     RedisUnavailable,
-    UnknownJob,
     UnreadableJob,
     WorkerUnreachable,
     WrongStatus,
 )
 from app.models import Job
 from app.queue import keys
-from app.queue.lookup import Lookup, attempts
+from app.queue.lookup import Lookup, attempts, missing
 from app.queue.scripts import script
 from app.settings import Settings
 
@@ -41,7 +40,7 @@ class Control:
         self._retry = client.register_script(script("retry"))
         self._delete = client.register_script(script("delete"))
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str, reason: str = "a caller canceled it") -> Job:
         """Cancel a job that has not begun.
 
         Raises:
@@ -53,7 +52,7 @@ class Control:
             self._cancel,
             [keys.job(job_id), keys.queue(queue)]
             + [keys.registry(status, queue) for status in ("scheduled", "deferred", "canceled")],
-            [job_id, utcformat(now), int(now.timestamp()), self._keep],
+            [job_id, utcformat(now), int(now.timestamp()), self._keep, reason],
             ("canceled", _BEFORE_IT_BEGINS),
         )
         return await self._lookup.job(job_id)
@@ -103,7 +102,7 @@ class Control:
                 keys.executions(job_id),
                 *(keys.registry(status, job.queue) for status in keys.REGISTRIES),
             ],
-            [job_id],
+            [job_id, utcformat(datetime.now(UTC))],
             ("deleted", _NOT_RUNNING),
         )
         return job
@@ -136,7 +135,7 @@ class Control:
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         if not raw:
-            raise UnknownJob(job_id=job_id)
+            raise missing(job_id)
         return raw
 
     async def _run(
@@ -151,7 +150,7 @@ class Control:
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         if status is None:
-            raise UnknownJob(job_id=args[0])
+            raise missing(str(args[0]))
         if not done:
             raise _wrong_status(str(args[0]), status.decode(), *action)
 

@@ -99,7 +99,7 @@ class Enqueuer:
                 self._refuse_if_full(new, self._sync_redis.llen(keys.queue(new.queue)))
             replies = _transaction(self._sync_redis, new.commands)
             if undo := self._needs_undo(new, replies):
-                _transaction(self._sync_redis, [undo])
+                _transaction(self._sync_redis, undo)
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         return new.confirmed(replies)
@@ -111,7 +111,7 @@ class Enqueuer:
             self._refuse_if_full(new, length)
         replies = await writer.write(new.commands)
         if undo := self._needs_undo(new, replies):
-            await writer.write([undo])
+            await writer.write(undo)
         return new.confirmed(replies)
 
     def _writer(self) -> BatchWriter:
@@ -130,14 +130,14 @@ class Enqueuer:
             raise QueueFull(queue=new.queue, limit=self._settings.max_queue_length)
         self._full.discard(new.queue)
 
-    def _needs_undo(self, new: NewJobs, replies: Sequence[Any]) -> Command | None:
+    def _needs_undo(self, new: NewJobs, replies: Sequence[Any]) -> Sequence[Command]:
         # A transaction of Redis goes on behind a command that fails: take back what it wrote.
         if any(isinstance(reply, Exception) for reply in replies):
             return new.undo
         # A push answers with the queue's length, so a full queue is known without asking.
         if new.is_queued and replies[-1] >= self._settings.max_queue_length:
             self._full.add(new.queue)
-        return None
+        return ()
 
 
 def _transaction(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:

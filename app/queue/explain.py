@@ -3,7 +3,6 @@
 It costs the same however long the queue is: a bounded number of round trips, each of bounded size.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +17,10 @@ from app.models import Job, WorkerInfo
 from app.queue import keys
 from app.queue.fleet import Fleet
 from app.queue.likely_wait import likely_wait
-from app.queue.lookup import DEEPEST_POSITION, Lookup
+from app.queue.lookup import DEEPEST_POSITION, Lookup, parents_of
 from app.queue.summary import Surroundings, summary_of
 from app.settings import Settings
 
-MOST_PARENTS = 100
 MOST_LOOKS = 3  # at a job that goes on to another status while it is looked at
 
 _LOOKS_APART = 0.2  # of `takeover_after`: how often a worker looks for what has expired
@@ -100,7 +98,7 @@ class Explainer:
             status=(found["status"] or b"created").decode(errors="replace"),
             timeout=timeout if timeout and timeout > 0 else None,
             seen_at=_date(found["last_heartbeat"]),
-            parents=_parents(found["dependency_ids"], found["dependency_id"]),
+            parents=parents_of(found["dependency_ids"], found["dependency_id"]),
             may_fail=found["allow_dependency_failures"] == b"1",
             ttl=ttl,
             suspended=bool(suspended),
@@ -181,15 +179,6 @@ class Explainer:
             # Whoever is late is no worker of ours, and keeps no such promise.
             taken_over_by=taken_over_by if taken_over_by and taken_over_by > facts.now else None,
         )
-
-
-def _parents(listed: bytes | None, single: bytes | None) -> list[str]:
-    try:
-        found: Any = json.loads(listed) if listed else [single.decode()] if single else []
-    except ValueError:  # not what RQ writes
-        return []
-    named = found if isinstance(found, list) else []
-    return [parent for parent in named if isinstance(parent, str)][:MOST_PARENTS]
 
 
 def _number(value: bytes | None) -> int | None:

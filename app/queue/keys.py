@@ -1,8 +1,20 @@
-"""Every Redis key, named in one place. All of them are RQ's own (`rq.job`, `rq.registry`, …)."""
+"""Every Redis key, named in one place: RQ's own (`rq.job`, `rq.registry`, …), and ours.
+
+The scripts in `lua/` name those that follow from a job's id by themselves.
+"""
 
 QUEUES = "rq:queues"
 WORKERS = "rq:workers"
 SUSPENDED = "rq:suspended"
+
+EVENTS = "task-api:events"
+"""The stream of all changes, the last hundred thousand or so."""
+
+JOBS = "task-api:jobs"
+"""The sorted set of all ids, which sort by their time: what lists are made from."""
+
+INDEXES = "task-api:indexes"
+"""The sorted set of the indexes by label, which are swept of what has expired; see `prune.lua`."""
 
 REGISTRIES = {
     "started": "rq:wip:",
@@ -73,3 +85,28 @@ def scheduler_lock(queue_name: str) -> str:
 def scheduler(name: str) -> str:
     """Name a scheduler's hash."""
     return f"rq:scheduler:{name}"
+
+
+def jobs_of_task(task: str) -> str:
+    """Name the sorted set of a task's job ids."""
+    return f"{JOBS}:task:{task}"
+
+
+def jobs_with_label(label: str) -> str:
+    """Name the sorted set of the ids of the jobs that carry a label."""
+    return f"{JOBS}:label:{label}"
+
+
+def log(job_id: str) -> str:
+    """Name the list of a job's captured lines."""
+    return f"task-api:log:{job_id}"
+
+
+def lock(task: str, key: str) -> str:
+    """Name what holds the id of the one live job of a task and key."""
+    return f"task-api:lock:{task}:{key}"
+
+
+def idempotency(caller: str, key: str) -> str:
+    """Name the hash of what was answered to a caller's Idempotency-Key."""
+    return f"task-api:idempotency:{caller}:{key}"

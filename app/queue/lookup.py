@@ -1,5 +1,6 @@
 """A job as it stands, read from what RQ keeps of it."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -10,10 +11,11 @@ from redis.exceptions import RedisError
 from rq.utils import str_to_date
 
 from app.catalogue import Catalogue
-from app.errors import ForgedPickle, RedisUnavailable, UnknownJob, UnreadableJob
-from app.models import Job, JobError
+from app.errors import ForgedPickle, JobGone, RedisUnavailable, UnknownJob, UnreadableJob
+from app.models import MOST_PARENTS, Job, JobError, Progress
 from app.queue import keys
 from app.queue.job_error import error_of
+from app.queue.job_id import is_ours
 from app.queue.new_job import links_of
 from app.queue.wire import load_call, load_result, load_traceback
 from app.settings import Settings
@@ -51,10 +53,12 @@ class Lookup:
                 pipeline.xrevrange(keys.results(job_id), count=1)
                 raw, results = await pipeline.execute()
             if b"data" not in raw:
-                raise UnknownJob(job_id=job_id)
+                raise missing(job_id)
             job = self._restore(job_id, raw)
             if job.status in {"finished", "failed", "stopped"} and results:
                 self._add_outcome(job, results[0][1])
+            elif job.status == "canceled" and (reason := _text(raw, b"canceled_because")):
+                job.error = JobError(type="JobCanceled", message=reason)
             elif job.status == "queued":
                 job.position = await self._redis.lpos(  # type: ignore[assignment]
                     keys.queue(job.queue), job_id, maxlen=DEEPEST_POSITION
@@ -109,6 +113,13 @@ class Lookup:
                 attempt=attempt,
                 max_attempts=max_attempts,
                 worker=_text(raw, b"worker_name"),
+                labels=json.loads(raw.get(b"labels") or b"[]"),
+                key=_text(raw, b"key"),
+                duplicates=int(raw.get(b"duplicates") or 0),
+                after=parents_of(raw.get(b"dependency_ids"), raw.get(b"dependency_id")),
+                expires_at=_epoch(raw, b"expires_at"),
+                callback=_text(raw, b"callback"),
+                progress=_progress(raw),
                 links=links_of(job_id, self._settings),
             )
         except (ForgedPickle, ValueError) as error:
@@ -122,6 +133,11 @@ class Lookup:
                 job.result = _plain(load_result(value))
         except Exception as error:
             raise UnreadableJob(job_id=job.id, part="result", reason=error) from error
+
+
+def missing(job_id: str) -> JobGone | UnknownJob:
+    """Tell a job that is gone from one that never was."""
+    return JobGone(job_id=job_id) if is_ours(job_id) else UnknownJob(job_id=job_id)
 
 
 def attempts(raw: Hash) -> tuple[int, int]:
@@ -141,6 +157,16 @@ def attempts(raw: Hash) -> tuple[int, int]:
     return before + int(used) + begun, before + retries + 1
 
 
+def parents_of(listed: bytes | None, single: bytes | None) -> list[str]:
+    """Name the jobs that a job waits for, from the two fields in which RQ writes them."""
+    try:
+        found: Any = json.loads(listed) if listed else [single.decode()] if single else []
+    except ValueError:  # not what RQ writes
+        return []
+    named = found if isinstance(found, list) else []
+    return [parent for parent in named if isinstance(parent, str)][:MOST_PARENTS]
+
+
 def _plain(value: Any) -> Json:
     """Give a value as JSON holds it; what our own workers write stays as it is.
 
@@ -154,6 +180,16 @@ def _plain(value: Any) -> Json:
 def _text(raw: Hash, field: bytes) -> str | None:
     value = raw.get(field)
     return value.decode() if value else None
+
+
+def _epoch(raw: Hash, field: bytes) -> datetime | None:
+    value = raw.get(field)
+    return datetime.fromtimestamp(float(value), UTC) if value else None
+
+
+def _progress(raw: Hash) -> Progress | None:
+    value = raw.get(b"progress")
+    return Progress.model_validate_json(value) if value else None
 
 
 def _date(raw: Hash, field: bytes) -> datetime | None:

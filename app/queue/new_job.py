@@ -1,20 +1,20 @@
 """A call of a task, made ready to be written: the job, and the commands that RQ would send."""
 
+import json
 import math
-import os
-import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 
 from app.errors import InvalidOptions, RedisUnavailable
 from app.models import Job, JobLinks, JobOptions
 from app.queue import keys
 from app.queue.backoff import intervals
+from app.queue.job_id import new_job_id
 from app.queue.wire import dumps
+from app.queue.witnessed import MOST_EVENTS
 from app.queue.writer import Command
 from app.settings import Settings
 from app.signature import Json
@@ -22,13 +22,6 @@ from app.tasks import Task
 
 WORTH_COMPRESSING = 512
 """Bytes of a call from which on it is compressed, as RQ does with each; RQ takes it either way."""
-
-_62_BITS = (1 << 62) - 1
-
-# Of its own, for a task may seed the one that all share; and anew in each fork, for two processes
-# must not make the same ids.
-_random = Random()  # noqa: S311 - an id is unique, not secret
-os.register_at_fork(after_in_child=_random.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +45,42 @@ class NewJobs:
     @property
     def commands(self) -> tuple[Command, ...]:
         """What has to be sent, in one transaction."""
-        return (("SADD", keys.QUEUES, keys.queue(self.queue)), *self.writes, self.line)
+        return (
+            ("SADD", keys.QUEUES, keys.queue(self.queue)),
+            *self.writes,
+            *self._listings,
+            *map(_event, self.jobs),
+            self.line,
+        )
 
     @property
-    def undo(self) -> Command:
+    def undo(self) -> tuple[Command, ...]:
         """What takes the writes back, should the last command have failed."""
-        return "DEL", *(keys.job(job.id) for job in self.jobs)
+        ids = [job.id for job in self.jobs]
+        return (
+            ("DEL", *map(keys.job, ids)),
+            *(("ZREM", index, *ids) for index in self._indexes),
+        )
+
+    @property
+    def _indexes(self) -> tuple[str, ...]:
+        """Name the indexes that the jobs stand in; their task and labels are the same."""
+        job = self.jobs[0]
+        return (
+            keys.JOBS,
+            keys.jobs_of_task(job.task),
+            *map(keys.jobs_with_label, job.labels),
+        )
+
+    @property
+    def _listings(self) -> list[Command]:
+        # All scores are nothing: ids sort by their time.
+        scored = [part for job in self.jobs for part in (0, job.id)]
+        listings: list[Command] = [("ZADD", index, *scored) for index in self._indexes]
+        if labels := self.jobs[0].labels:
+            known = [part for label in labels for part in (0, keys.jobs_with_label(label))]
+            listings.append(("ZADD", keys.INDEXES, "NX", *known))
+        return listings
 
     def confirmed(self, replies: Sequence[Any]) -> list[Job]:
         """Give the jobs as they stand once Redis has answered the commands.
@@ -114,6 +137,7 @@ def prepare(
         status="scheduled" if run_at else "queued",
         queue=queue,
         args=args,
+        labels=list(options.label),
         created_at=now,
         enqueued_at=None if run_at else now,
         run_at=run_at,
@@ -123,13 +147,6 @@ def prepare(
     fields = _fields(job, task, options, settings, retries)
     write = ("HSET", keys.job(job_id), *fields)
     return NewJobs([job], (write,), _line(job, front=options.front))
-
-
-def new_job_id() -> str:
-    """Make a job id: a UUID of version 7 (RFC 9562), so that ids sort by their time."""
-    bits = _random.getrandbits(74)
-    value = f"{time.time_ns() // 1_000_000:012x}7{bits >> 62:03x}{0x8 << 60 | bits & _62_BITS:016x}"
-    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
 
 
 def _fields(
@@ -160,6 +177,8 @@ def _fields(
     if retries:
         delays = intervals(retries, task.options.backoff)
         fields += "retries_left", retries, "retry_intervals", f"[{', '.join(map(str, delays))}]"
+    if job.labels:
+        fields += "labels", json.dumps(job.labels)
     if options.front:
         fields += "enqueue_at_front", 1  # for the scheduler, which reads it from the job
     return fields
@@ -169,10 +188,24 @@ def links_of(job_id: str, settings: Settings) -> JobLinks:
     """Say where the rest about a job is found."""
     return JobLinks(
         self=f"/jobs/{job_id}",
+        events=f"/jobs/{job_id}/events",
         result=f"/jobs/{job_id}/result",
+        log=f"/jobs/{job_id}/log",
         explain=f"/jobs/{job_id}/explain",
         dashboard=f"/dashboard/0/view/job/{job_id}" if settings.dashboard else None,
     )
+
+
+def _event(job: Job) -> Command:
+    fields: Command = (
+        *("job", job.id),
+        *("status", job.status),
+        *("task", job.task),
+        *("queue", job.queue),
+    )
+    if job.labels:
+        fields += "labels", json.dumps(job.labels)
+    return "XADD", keys.EVENTS, "MAXLEN", "~", MOST_EVENTS, "*", *fields
 
 
 def _line(job: Job, *, front: bool) -> Command:

@@ -3,6 +3,8 @@
 from rq.job import Job as RQJob
 from rq.job import Retry, get_current_job
 
+from app.queue.witnessed import witness
+
 
 class RunningRQJob:
     """RQ's current job, as `app.context.RunningJob` wants it."""
@@ -25,8 +27,11 @@ class RunningRQJob:
 
     def claim(self) -> bool:
         """Say yes once, to the task that is the job's own."""
-        first, self._claimed = not self._claimed, True
-        return first
+        if self._claimed:
+            return False
+        self._claimed = True
+        witness(self._job)  # a stock worker's is not; ours are
+        return True
 
     def is_for_queue(self, value: object) -> bool:
         """Say whether a returned value is RQ's `Retry`, which is no result."""

@@ -2,17 +2,18 @@
 
 from typing import Any, Self
 
-from rq.job import JobStatus, _job_stack
+from rq.job import _job_stack
 
 from app.catalogue import AnyTask
 from app.errors import UnregisteredTask
 from app.queue.wire import WireJob
+from app.queue.witnessed import Witnessed
 from app.worker.coroutines import Coroutines
 
 Fields = dict[bytes, bytes]
 
 
-class TaskJob(WireJob):
+class TaskJob(Witnessed, WireJob):
     """A job whose function is looked up in the catalogue, never imported by its name."""
 
     task: AnyTask | None = None
@@ -44,22 +45,6 @@ class TaskJob(WireJob):
         finally:
             self.__dict__.update(kept)
         return getattr(self, name)
-
-    def restore(self, raw_data: Any) -> None:
-        """Read the job's hash, what we keep in it beside RQ's fields included."""
-        super().restore(raw_data)
-        self.attempts_before = int(raw_data.get(b"attempts_before") or 0)
-
-    def set_status(self, status: JobStatus, pipeline: Any = None) -> None:
-        """Set the status, in a transaction or at once.
-
-        RQ says "scheduled" at once, before the transaction that schedules and says so again. Killed
-        in between, a worker would leave a job that is in no registry.
-        """
-        if status is JobStatus.SCHEDULED and pipeline is None:
-            self._status = status
-        else:
-            super().set_status(status, pipeline)
 
     @property
     def func(self) -> Any:

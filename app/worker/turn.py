@@ -73,6 +73,7 @@ class Finish:
     value: Any
     result_ttl: int
     seconds: float
+    has_log: bool = False  # whether the job has logged anything, which expires with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +194,7 @@ def _finish_arguments(finish: Finish) -> list[Any]:
         finish.result_ttl,
         repr(claim.claimed_at),
         f"{finish.seconds:.6f}",
+        claim.fields.get(b"description", b""),
+        claim.fields.get(b"labels", b""),
+        "1" if b"lock" in claim.fields or finish.has_log else "0",
     ]

@@ -1,17 +1,12 @@
 """A call made ready to be written: its id, its fields, its commands."""
 
-import os
-import random
-import time
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from uuid import UUID
 
 import pytest
 
 from app.errors import InvalidOptions, RedisUnavailable
 from app.models import DEFAULT_OPTIONS, JobOptions
-from app.queue.new_job import join, links_of, new_job_id, prepare
+from app.queue.new_job import join, links_of, prepare
 from app.settings import Settings
 from app.tasks import task
 
@@ -37,7 +32,7 @@ def job_of(new):
 
 
 def command(new, name):
-    [found] = [found for found in new.commands if found[0] == name]
+    [found] = [found for found in new.commands if found[0] == name and "task-api:" not in found[1]]
     return found
 
 
@@ -45,31 +40,6 @@ def fields_of(new):
     _, key, *parts = command(new, "HSET")
     assert key == f"rq:job:{job_of(new).id}"
     return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-# Ids.
-
-
-def test_an_id_is_a_uuid_of_version_7_of_this_moment():
-    before = time.time_ns() // 1_000_000
-    made = UUID(new_job_id())
-    after = time.time_ns() // 1_000_000
-
-    assert (made.version, made.variant) == (7, "specified in RFC 4122")
-    assert before <= made.int >> 80 <= after
-
-
-def test_ids_sort_by_their_time():
-    made = []
-    for _ in range(5):
-        made.append(new_job_id())
-        time.sleep(0.002)
-
-    assert all(first < second for first, second in pairwise(made))
-
-
-def test_no_two_ids_are_the_same():
-    assert len({new_job_id() for _ in range(10_000)}) == 10_000
 
 
 # Options.
@@ -219,9 +189,14 @@ def test_jobs_are_joined_into_one_write_in_their_order():
     joined = join(news)
 
     assert [job.id for job in joined.jobs] == ids
-    assert [found[0] for found in joined.commands] == ["SADD", "HSET", "HSET", "HSET", "RPUSH"]
+    names = [found[0] for found in joined.commands]
+    assert names == ["SADD", *["HSET"] * 3, *["ZADD"] * 2, *["XADD"] * 3, "RPUSH"]
     assert command(joined, "RPUSH") == ("RPUSH", "rq:queue:high", *ids)
-    assert joined.undo == ("DEL", *(f"rq:job:{job_id}" for job_id in ids))
+    assert joined.undo == (
+        ("DEL", *(f"rq:job:{job_id}" for job_id in ids)),
+        ("ZREM", "task-api:jobs", *ids),
+        ("ZREM", "task-api:jobs:task:send", *ids),
+    )
     assert [job.position for job in joined.confirmed([0, 14, 14, 14, 8])] == [5, 6, 7]
 
 
@@ -245,22 +220,36 @@ def test_scheduled_jobs_are_joined_with_their_times():
     assert isinstance(second_due, int)
 
 
-def test_two_processes_that_were_forked_make_different_ids():
-    read, write = os.pipe()
-    if (child := os.fork()) == 0:
-        os.write(write, new_job_id()[14:].encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-
-    assert os.read(read, 100).decode() != new_job_id()[14:]
-    os.close(read)
-    os.close(write)
+# What lists and watchers find.
 
 
-def test_a_task_that_seeds_the_common_dice_makes_no_two_ids_the_same():
-    made = []
-    for _ in range(2):
-        random.seed(1)
-        made.append(new_job_id()[14:])
+def test_a_job_is_listed_by_its_task_and_its_labels():
+    new = prepared(JobOptions(label=("nightly", "für ada")))
+    job_id = job_of(new).id
 
-    assert made[0] != made[1]
+    assert [found for found in new.commands if found[0] == "ZADD"] == [
+        ("ZADD", "task-api:jobs", 0, job_id),
+        ("ZADD", "task-api:jobs:task:send", 0, job_id),
+        ("ZADD", "task-api:jobs:label:nightly", 0, job_id),
+        ("ZADD", "task-api:jobs:label:für ada", 0, job_id),
+        (
+            *("ZADD", "task-api:indexes", "NX"),
+            *(0, "task-api:jobs:label:nightly", 0, "task-api:jobs:label:für ada"),
+        ),
+    ]
+    assert fields_of(new)["labels"] == '["nightly", "f\\u00fcr ada"]'
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [(JobOptions(), "queued"), (JobOptions(delay=9), "scheduled")]
+)
+def test_a_new_job_is_an_event(options, status):
+    new = prepared(options)
+
+    [event] = [found for found in new.commands if found[0] == "XADD"]
+
+    assert event[1:6] == ("task-api:events", "MAXLEN", "~", 100_000, "*")
+    assert event[6:] == (
+        *("job", job_of(new).id, "status", status),
+        *("task", "send", "queue", "high"),
+    )

@@ -125,6 +125,9 @@ def test_ours_leaves_what_rqs_leaves(work_stock, work_ours, line, scenario):
         scenario(line)
         work()
         left[name] = everything(line.redis)
+        # RQ's own class queues a dependent, and tells nobody; to those who watch it is made up for.
+        ttl, events = left[name]["task-api:events"]
+        left[name]["task-api:events"] = ttl, [each for each in events if not is_queueing(each)]
 
     assert differences(left["stock"], left["ours"]) == []
 
@@ -143,6 +146,10 @@ def differences(stock, ours):
         elif here != there:
             found.append(f"{key}: {here} / {there}")
     return found
+
+
+def is_queueing(event):
+    return event["status"] == b"queued"
 
 
 def is_wanted(key, field):

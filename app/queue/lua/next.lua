@@ -5,7 +5,8 @@
 --       4 seconds until it expires unless it is renewed, 5 worker name, 6 "1" to claim, "0" not to;
 --       and where a job has ended:
 --       7 job id, 8 execution id, 9 queue name, 10 result (base64 pickle, '' for None),
---       11 seconds to keep it, 12 when it began (epoch seconds), 13 seconds that it worked
+--       11 seconds to keep it, 12 when it began (epoch seconds), 13 seconds that it worked,
+--       14 task, 15 labels, 16 "1" where its end brings more with it than an event
 -- Answer: {ended}, {ended, nil} where all workers are suspended, or
 --       {ended, job id, job hash as a flat list}
 --       ended: 1 recorded, 0 none given, -1 another worker has taken it over, -2 it has dependents,
@@ -51,6 +52,12 @@ if ARGV[7] then
     redis.call('ZADD', 'rq:finished:' .. queue, math.floor(ARGV[2]) + ARGV[11], id)
     redis.call('HINCRBY', worker, 'successful_job_count', 1)
     redis.call('HINCRBYFLOAT', worker, 'total_working_time', ARGV[13])
+    if ARGV[16] == '1' then
+      redis.call('EXPIRE', 'task-api:log:' .. id, ARGV[11])
+      on_end(id, 'finished', ARGV[1])
+    else
+      note(id, 'finished', ARGV[14], queue, ARGV[15])
+    end
   end
   redis.call('DEL', 'rq:execution:' .. id .. ':' .. execution)
   redis.call('ZREM', 'rq:executions:' .. id, execution)
@@ -66,8 +73,8 @@ if ARGV[6] == '1' then
     local id = redis.call('LPOP', KEYS[i])
     while id do
       local job = 'rq:job:' .. id
-      local status = redis.call('HGET', job, 'status')
-      if status and status ~= 'canceled' then
+      local known = redis.call('HMGET', job, 'status', 'description', 'labels')
+      if known[1] and known[1] ~= 'canceled' then
         local execution = ARGV[3]
         local expires = redis.call('TIME')[1] + ARGV[4]
         local record = 'rq:execution:' .. id .. ':' .. execution
@@ -82,6 +89,7 @@ if ARGV[6] == '1' then
         redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[1],
           'last_heartbeat', ARGV[1], 'worker_name', ARGV[5], 'origin', queue)
         redis.call('PERSIST', job)
+        note(id, 'started', known[2], queue, known[3])
         redis.call('HSET', worker, 'state', 'busy', 'current_job', id, 'execution', execution,
           'current_job_working_time', 0)
         return {ended, id, redis.call('HGETALL', job)}

@@ -12,4 +12,6 @@ end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'started_at', '', 'worker_name', '')
 redis.call('SADD', KEYS[6], KEYS[2])
 redis.call('LPUSH', KEYS[2], ARGV[1])
+local fields = redis.call('HMGET', KEYS[1], 'description', 'origin', 'labels')
+note(ARGV[1], 'queued', fields[1], fields[2], fields[3])
 return 1

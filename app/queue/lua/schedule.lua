@@ -22,7 +22,7 @@ for i = 3, #KEYS, 3 do
       -- First of all: should the job be something else than a hash, the next look finds the others.
       redis.call('ZREM', KEYS[i + 1], id)
       local fields = redis.call('HMGET', job, 'status', 'enqueue_at_front',
-        'enqueue_at_front_on_retry', 'ended_at', 'ttl')
+        'enqueue_at_front_on_retry', 'ended_at', 'ttl', 'description', 'origin', 'labels')
       if fields[1] and fields[1] ~= 'canceled' and fields[1] ~= 'finished' then
         redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[3])
         if fields[5] and fields[5] ~= '' then
@@ -35,6 +35,7 @@ for i = 3, #KEYS, 3 do
         else
           redis.call('RPUSH', KEYS[i + 2], id)
         end
+        note(id, 'queued', fields[6], fields[7], fields[8])
         moved = moved + 1
       end
     end
