@@ -5,22 +5,18 @@ job. The calls block, as the dashboard runs in threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import redis
-from rq.utils import utcformat
 
 from app.errors import TaskApiError, UnknownJob, WrongStatus
 from app.queue import keys, shown
-from app.queue.lookup import attempts
+from app.queue.script_calls import ScriptCall, delete_call, retry_call
 from app.queue.scripts import script
 
 AT_ONCE = 500  # jobs in one round trip
 
 Hash = dict[bytes, bytes]
-Call = tuple[list[str], list[str | int]]
-"""A script's keys and its arguments."""
 
 
 class Buttons:
@@ -103,7 +99,7 @@ class Buttons:
                 found = dict(zip(some, pipeline.execute(), strict=True))
             yield from self._run(
                 self._retry,
-                [(job_id, _retry_call(job_id, raw)) for job_id, raw in found.items()],
+                [(job_id, retry_call(job_id, raw)) for job_id, raw in found.items()],
                 ("retried", "failed, stopped, canceled"),
             )
 
@@ -111,12 +107,12 @@ class Buttons:
         for some in _slices(job_ids):
             yield from self._run(
                 self._delete,
-                [(job_id, _delete_call(job_id, queue)) for job_id in some],
+                [(job_id, delete_call(job_id, queue)) for job_id in some],
                 ("deleted", "any other than started"),
             )
 
     def _run(
-        self, run: Callable[..., Any], calls: list[tuple[str, Call]], action: tuple[str, str]
+        self, run: Callable[..., Any], calls: list[tuple[str, ScriptCall]], action: tuple[str, str]
     ) -> Iterator[TaskApiError | None]:
         with self._client.pipeline(transaction=False) as pipeline:
             for _, (script_keys, args) in calls:
@@ -131,37 +127,6 @@ class Buttons:
                 yield WrongStatus(
                     job_id=job_id, status=status.decode(), action=action[0], allowed=action[1]
                 )
-
-
-def _retry_call(job_id: str, raw: Hash) -> Call:
-    queue = raw.get(b"origin", b"").decode()
-    begun, most = attempts(raw)
-    retries = most - 1 - int(raw.get(b"attempts_before") or 0)
-    return (
-        [
-            keys.job(job_id),
-            keys.queue(queue),
-            keys.registry("failed", queue),
-            keys.registry("canceled", queue),
-            keys.QUEUES,
-        ],
-        [job_id, utcformat(datetime.now(UTC)), retries, begun],
-    )
-
-
-def _delete_call(job_id: str, queue: str) -> Call:
-    return (
-        [
-            keys.job(job_id),
-            keys.queue(queue),
-            keys.results(job_id),
-            keys.dependents(job_id),
-            keys.dependencies(job_id),
-            keys.executions(job_id),
-            *(keys.registry(status, queue) for status in keys.REGISTRIES),
-        ],
-        [job_id, utcformat(datetime.now(UTC))],
-    )
 
 
 def _slices(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:

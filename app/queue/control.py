@@ -18,7 +18,8 @@ from app.errors import (
 )
 from app.models import Job
 from app.queue import keys
-from app.queue.lookup import Lookup, attempts, missing
+from app.queue.lookup import Lookup, missing
+from app.queue.script_calls import delete_call, retry_call
 from app.queue.scripts import script
 from app.settings import Settings
 
@@ -63,22 +64,9 @@ class Control:
         Raises:
             UnknownJob, UnreadableJob, WrongStatus, RedisUnavailable.
         """
-        queue = (await self._lookup.job(job_id)).queue
-        raw = await self._hash(job_id)
-        begun, most = attempts(raw)
-        retries = most - 1 - int(raw.get(b"attempts_before") or 0)
-        await self._run(
-            self._retry,
-            [
-                keys.job(job_id),
-                keys.queue(queue),
-                keys.registry("failed", queue),
-                keys.registry("canceled", queue),
-                keys.QUEUES,
-            ],
-            [job_id, utcformat(datetime.now(UTC)), retries, begun],
-            ("retried", _ENDED_BADLY),
-        )
+        await self._lookup.job(job_id)  # what cannot be read is not run again
+        call = retry_call(job_id, await self._hash(job_id))
+        await self._run(self._retry, *call, ("retried", _ENDED_BADLY))
         return await self._lookup.job(job_id)
 
     async def delete(self, job_id: str) -> Job:
@@ -91,20 +79,7 @@ class Control:
             job = await self._lookup.job(job_id)
         except UnreadableJob as error:
             job = await self._lookup.remains(job_id, error)
-        await self._run(
-            self._delete,
-            [
-                keys.job(job_id),
-                keys.queue(job.queue),
-                keys.results(job_id),
-                keys.dependents(job_id),
-                keys.dependencies(job_id),
-                keys.executions(job_id),
-                *(keys.registry(status, job.queue) for status in keys.REGISTRIES),
-            ],
-            [job_id, utcformat(datetime.now(UTC))],
-            ("deleted", _NOT_RUNNING),
-        )
+        await self._run(self._delete, *delete_call(job_id, job.queue), ("deleted", _NOT_RUNNING))
         return job
 
     async def stop(self, job_id: str) -> Job:
