@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_FORMAT = re.compile(r"\{(\w+)[!:]\w+\}")
 
 
 class TaskApiError(Exception):
@@ -30,6 +31,11 @@ class TaskApiError(Exception):
     def slug(cls) -> str:
         """Name the error for machines, as in `unknown-task`: the stable part of its `type`."""
         return _CAMEL.sub("-", cls.__name__).lower()
+
+    @classmethod
+    def explanation(cls) -> str:
+        """Give the message with the names of what is filled in, as in `{limit}`."""
+        return _FORMAT.sub(r"{\1}", " ".join((cls.__doc__ or "").split()))
 
     @classmethod
     def title(cls) -> str:
@@ -300,6 +306,11 @@ class RedisTooOld(TaskApiError):
 class RedisSilent(TaskApiError):
     """The Redis server on port {port} runs and does not answer after {seconds:g} s; its lines say
     what it is at."""
+
+
+class UnknownDashboard(TaskApiError):
+    """The installed rq-dashboard {version} is not the one that this service knows ({reason});
+    install the version that constraints.txt names, or set TASK_API_DASHBOARD=false."""
 
 
 class EndedAtStart(TaskApiError):

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from app.errors import TaskApiError
+from app.errors import UnknownDashboard
 
 PREFIX = "rq_dashboard/"
 
@@ -22,11 +22,6 @@ _REFUSED = """\
         $('.container').prepend($('<div class="alert alert-danger" role="alert">').text(reason));
     });
 """
-
-
-class UnknownDashboard(TaskApiError):
-    """The installed rq-dashboard {version} is not the one that this service knows ({reason});
-    install the version that constraints.txt names, or set TASK_API_DASHBOARD=false."""  # noqa: D205, D209 - its message
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,11 @@ async def problem(slug: str) -> ProblemInfo:
     """Explain an error's `type`."""
     for kind in _kinds(TaskApiError):
         if kind.slug() == slug:
-            text = " ".join((kind.__doc__ or "").split())
             return ProblemInfo(
-                type=f"/problems/{slug}", title=kind.title(), status=kind.status, detail=text
+                type=f"/problems/{slug}",
+                title=kind.title(),
+                status=kind.status,
+                detail=kind.explanation(),
             )
     raise UnknownProblem(slug=slug)
 

@@ -60,7 +60,8 @@ def test_the_type_of_each_error_is_a_page_that_explains_it(api, kind):
     assert set(page) == {"type", "title", "status", "detail"}
     assert page["type"] == f"/problems/{kind.slug()}"
     assert (page["title"], page["status"]) == (kind.title(), kind.status)
-    assert page["detail"].split() == (kind.__doc__ or "").split()
+    assert page["detail"] == kind.explanation()
+    assert not re.search(r"[!:][a-z]?}", page["detail"])
 
 
 def test_slugs_and_titles_are_plain_words():

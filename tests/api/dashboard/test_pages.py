@@ -10,7 +10,7 @@ from flask import Blueprint
 from pydantic import SecretStr
 
 from app.api.dashboard import THREADS, dashboard_app
-from app.api.dashboard_templates import UnknownDashboard
+from app.errors import UnknownDashboard
 from app.main import create_app
 
 

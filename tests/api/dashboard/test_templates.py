@@ -8,7 +8,8 @@ import rq_dashboard
 from jinja2 import Environment
 
 from app.api import dashboard_templates
-from app.api.dashboard_templates import EDITS, PREFIX, UnknownDashboard, safe_templates
+from app.api.dashboard_templates import EDITS, PREFIX, safe_templates
+from app.errors import UnknownDashboard
 
 
 @pytest.fixture
