@@ -6,7 +6,8 @@ from typing import Any, Generic, ParamSpec, Protocol
 from pydantic import ValidationError
 
 from app.errors import InvalidArguments, NotConnected, field_problems
-from app.models import Job, JobOptions
+from app.models import Job
+from app.options import JobOptions
 from app.signature import Arguments, Json
 
 P = ParamSpec("P")

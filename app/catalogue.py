@@ -1,7 +1,9 @@
 """The catalogue: every task that the configured modules declare, found once, at start."""
 
+import hashlib
 import importlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,15 +22,19 @@ from app.tasks import Task, declared_tasks
 
 AnyTask = Task[..., Any]
 
+INTERNAL = ("app.callbacks.delivery",)
+"""Modules of tasks that workers run and nobody can call: jobs of theirs are written with others."""
+
 
 class Catalogue:
     """Tasks by name, and by the dotted path that Redis knows them under."""
 
-    def __init__(self, tasks: Iterable[AnyTask]) -> None:
+    def __init__(self, tasks: Iterable[AnyTask], internal: Iterable[AnyTask] = ()) -> None:
         self._by_name: dict[str, AnyTask] = {}
-        self._by_path: dict[str, AnyTask] = {}
+        own = {task.name: task for task in internal}
+        self._by_path: dict[str, AnyTask] = {task.path: task for task in own.values()}
         for task in sorted(tasks, key=lambda task: task.name):
-            if (first := self._by_name.get(task.name)) is not None:
+            if (first := own.get(task.name) or self._by_name.get(task.name)) is not None:
                 raise DuplicateTask(name=task.name, first=first.place, second=task.place)
             if task.path in self._by_path:
                 raise InvalidTaskOption(
@@ -44,6 +50,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    def digests(self) -> dict[str, str]:
+        """Give, by each task's dotted path, what tells the schema of its arguments from another."""
+        return {path: _digest(task.arguments.schema) for path, task in self._by_path.items()}
 
     def named(self, name: str) -> AnyTask:
         """Give the task of this name.
@@ -77,7 +87,15 @@ def load_catalogue(settings: Settings) -> Catalogue:
                 place=task.place, queue=task.options.queue, queues=", ".join(settings.queues)
             )
         _ = task.arguments, task.result
-    return Catalogue(tasks)
+    for name in INTERNAL:
+        _import(name)
+    internal = [task for task in declared_tasks() if task.function.__module__ in INTERNAL]
+    return Catalogue(tasks, internal)
+
+
+def _digest(schema: Mapping[str, Any]) -> str:
+    canonical = json.dumps(schema, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _import_tree(name: str) -> Iterator[ModuleType]:

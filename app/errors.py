@@ -120,6 +120,10 @@ class NotConnected(TaskApiError):
     """No queue is connected to the tasks; import them through the package `app`."""
 
 
+class InvalidProgress(TaskApiError, ValueError):
+    """progress({percent!r}, …) is refused: give a number from 0 to 100, and a text or nothing."""
+
+
 # Requests that do not fit.
 
 
@@ -178,6 +182,55 @@ class InvalidOptions(TaskApiError):
     status = 422
 
 
+class InvalidCursor(TaskApiError):
+    """The cursor is none that this service gave for these filters ({reason}); follow `next` as it
+    is, or begin without a cursor."""
+
+    status = 400
+
+
+class UnknownParent(TaskApiError):
+    """The jobs that this one is to run after are not all there; `errors` names each, and nothing
+    was enqueued. A job that ended is kept for a time only; leave out those that are done."""
+
+    status = 422
+
+
+class DuplicateJob(TaskApiError):
+    """Job {first!r} of the task {task!r} has the key {key!r} and is {status}, so nothing was
+    enqueued (key_mode={mode}); wait for its end, or give another key or key_mode."""
+
+    status = 409
+
+
+class InvalidEventId(TaskApiError):
+    """{event_id!r} is no id of an event; send the last `id` of the stream as it was, or none to
+    begin with what happens from now on."""
+
+    status = 400
+
+
+class InvalidIdempotencyKey(TaskApiError):
+    """The Idempotency-Key will not do: {reason}; send one header of 1 to 255 printable ASCII
+    characters, quoted or bare, and a new one for each new request."""
+
+    status = 400
+
+
+class IdempotencyKeyInFlight(TaskApiError):
+    """A request with this Idempotency-Key is still being answered; wait for it, or try again
+    later."""
+
+    status = 409
+
+
+class IdempotencyKeyReused(TaskApiError):
+    """The Idempotency-Key was used for another request: another task, body or options; send a new
+    key with a new request, and the same request with the same key."""
+
+    status = 422
+
+
 class CrossSiteRequest(TaskApiError):
     """A page of another site may not change anything here; call the API from a program, or from a
     page of its own origin."""
@@ -206,6 +259,27 @@ class JobGone(TaskApiError):
     ended job is kept is set by TASK_API_RESULT_TTL, TASK_API_FAILURE_TTL and `result_ttl`."""
 
     status = 410
+
+
+class UnknownShare(TaskApiError):
+    """No such share link was given out by this service, or its secret was changed since; ask
+    whoever sent it for a new one."""
+
+    status = 404
+
+
+class ShareOver(TaskApiError):
+    """The share link has expired, or its job can be shown no more; ask whoever sent it for a new
+    one."""
+
+    status = 410
+
+
+class UnknownCallback(TaskApiError):
+    """Job {job_id!r} has no callback {callback_id!r}, or it is not kept any more;
+    GET /jobs/{job_id}/callbacks lists them."""
+
+    status = 404
 
 
 class UnknownQueue(TaskApiError):
@@ -262,6 +336,10 @@ class InternalError(TaskApiError):
 # In the worker.
 
 
+class JobExpired(TaskApiError):
+    """Job {job_id!r} did not start within the time that `expires` gave it, so it is canceled."""
+
+
 class UnregisteredTask(TaskApiError):
     """The job calls {path!r}, which is not a registered task; this worker runs registered tasks
     only. Is its module in TASK_API_TASK_MODULES?"""
@@ -269,6 +347,23 @@ class UnregisteredTask(TaskApiError):
 
 class ForgedPickle(TaskApiError):
     """The pickle names {name!r}; only plain JSON data is loaded from Redis."""
+
+
+class InnerAddress(TaskApiError):
+    """The callback is not sent: {host} has the address {address}, which is not public; an operator
+    allows such with TASK_API_CALLBACK_ALLOW_INNER=true, set for the workers too."""
+
+
+class CallbackUnreachable(TaskApiError):
+    """{host} did not answer the callback: {reason}"""
+
+
+class CallbackRefused(TaskApiError):
+    """The receiver did not take the callback: it answered {status}, and only 2xx is success."""
+
+
+class CallbackUnwanted(TaskApiError):
+    """The receiver answered 410: it wants no more of this callback, so it is not tried again."""
 
 
 class InvalidResult(TaskApiError):

@@ -1,6 +1,7 @@
 """What `GET /jobs/{id}/explain` answers: why a job has not run, or why it ended so."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -63,6 +64,18 @@ class Explanation(BaseModel):
         description="jobs that a deferred one waits for, of its first 100"
     )
     running: RunningAttempt | None
-    error: JobError | None = Field(description="why it failed or was stopped; no traceback")
+    after_failure: Literal["cancel", "run"] | None = Field(
+        description="what becomes of a deferred one should such a job not finish; null: it waits on"
+    )
+    expires_at: datetime | None = Field(
+        description="when one that has not started yet is canceled for it"
+    )
+    key: str | None
+    duplicates: int = Field(description="further calls of its key that it stands for")
+    error: JobError | None = Field(
+        description="why it failed or was stopped, or why its last attempt did not succeed; no "
+        "traceback"
+    )
+    canceled_because: str | None = Field(description="why it was canceled, and by whom")
     ended_at: datetime | None
     kept_until: datetime | None = Field(description="when an ended job expires")

@@ -1,12 +1,35 @@
 """Logging: one line for each event, on standard error, the same in every process."""
 
 import logging
+import re
 import sys
 
 from app.settings import Settings
 
 _TALKATIVE = ("httpx", "httpcore")  # they log each URL, and with it what stands in its query
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(message)s"
+
+
+_TOKEN = re.compile(r"(?<=/shared/)[^/?#\s]+")
+
+
+def without_tokens(text: str) -> str:
+    """Take the token out of a share link's path: whoever reads a log is not to use the link."""
+    return _TOKEN.sub("{token}", text)
+
+
+class _WithoutTokens(logging.Filter):
+    """Keeps tokens out of uvicorn's access log, whose lines are made of the request's path."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                without_tokens(each) if isinstance(each, str) else each for each in record.args
+            )
+        return True
+
+
+_without_tokens = _WithoutTokens()  # one, so that it is added once
 
 
 class _Formatter(logging.Formatter):
@@ -29,5 +52,6 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.getLogger("uvicorn.access").addFilter(_without_tokens)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, calls
-from app.api import fleet, health, jobs, root
+from app.api import callbacks, fleet, health, job_log, jobs, lists, page, root, share, stream
 from app.api import tasks as task_routes
 from app.api.access import AccessMiddleware
 from app.api.activity import ActivityLog
@@ -19,16 +19,24 @@ from app.api.enqueue import EnqueueMiddleware
 from app.api.exchange import ExchangeMiddleware
 from app.api.openapi import describe
 from app.api.problems import EXCEPTION_HANDLERS
+from app.api.server_end import on_end_of_server
 from app.api.service import Service
 from app.catalogue import Catalogue, load_catalogue
 from app.logs import configure_logging
-from app.queue.connection import connect_async
+from app.queue.callbacks import Callbacks
+from app.queue.connection import ANSWER_TIMEOUT, connect_async
 from app.queue.control import Control
 from app.queue.enqueue import Enqueuer
+from app.queue.events import BLOCK, Events
 from app.queue.explain import Explainer
 from app.queue.fleet import Fleet
+from app.queue.listing import Listing
+from app.queue.log import Logs
 from app.queue.lookup import Lookup
-from app.queue.transaction import Pipeline
+from app.queue.shares import Shares
+from app.queue.transaction import Pipeline, Transaction
+from app.queue.waiting import Waiting
+from app.queue.writer import BatchWriter
 from app.settings import Settings
 
 
@@ -67,8 +75,11 @@ def create_app(
         # A task's own `.enqueue` in this process uses this app's settings and connections.
         calls.connect(lambda: service.enqueuer)
         gc.freeze()  # what is loaded by now lives as long as we do; no collection need look at it
-        yield
+        with on_end_of_server(service.events.close):
+            yield
+        await service.events.aclose()
         await service.enqueuer.aclose()
+        await service.lookup.aclose()
         service.activity.close()
         await service.redis.aclose()
         if dashboard is not None:
@@ -86,9 +97,10 @@ def create_app(
     app.state.service = service
     describe(app)
     app.include_router(task_routes.task_router(service.catalogue))
-    for part in (task_routes, jobs, fleet, health, root):
+    for part in (task_routes, lists, jobs, stream, callbacks, job_log, share, fleet, health, root):
         app.include_router(part.router)
     app.mount("/docs/assets", root.ASSETS)
+    app.mount("/pages", page.ASSETS)
     if dashboard is not None:
         app.mount("/dashboard", dashboard)
     return app
@@ -100,19 +112,36 @@ def _service(
     # A client from outside may have no socket (a test's has none), so it is asked to pipeline.
     execute = Pipeline(client) if client else None
     client = client or connect_async(settings)
-    lookup = Lookup(client, catalogue, settings)
+    reader = BatchWriter(execute or Transaction(client))
+    lookup = Lookup(client, catalogue, settings, reader)
+    events = Events(_blocking(settings, client if execute else None), reader)
     fleet = Fleet(client, settings)
     return Service(
         settings=settings,
         catalogue=catalogue,
         enqueuer=Enqueuer(settings, execute=execute),
         lookup=lookup,
+        events=events,
+        waiting=Waiting(events, lookup),
+        logs=Logs(client),
+        listing=Listing(client, lookup, catalogue, settings),
         control=Control(client, lookup, settings),
+        callbacks=Callbacks(client),
         fleet=fleet,
         explainer=Explainer(client, lookup, fleet, settings),
+        shares=Shares(client, settings),
         activity=ActivityLog(settings.activity_log),
         redis=client,
     )
+
+
+def _blocking(
+    settings: Settings, client: redis.asyncio.Redis | None
+) -> redis.asyncio.Redis:
+    """Give a client for the one connection that waits for events longer than others for answers."""
+    if client is not None:
+        return redis.asyncio.Redis(connection_pool=client.connection_pool)
+    return connect_async(settings, socket_timeout=BLOCK + ANSWER_TIMEOUT)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,110 +1,16 @@
-"""What callers send and read, as Pydantic models: options, jobs, queues, workers, problems."""
+"""What callers read, as Pydantic models: jobs, queues, workers, problems."""
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
-
-TEN_YEARS = 10 * 365 * 86_400  # seconds; a delay beyond it is taken for a mistake
-LONGEST_RUN = 7 * 86_400  # seconds; a job's time-out may be at most a week
-MOST_RETRIES = 100
-MOST_PARENTS = 100  # jobs that one job waits for
-MOST_LABELS = 10
-
-_NUMBER = re.compile(r"\s*[-+]?[0-9_.]+\s*")
+from pydantic import BaseModel, Field
 
 JobStatus = Literal[
     "scheduled", "deferred", "queued", "started", "finished", "failed", "stopped", "canceled"
 ]
 
-JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
-
-Seconds = Annotated[float, Field(ge=0, le=TEN_YEARS, allow_inf_nan=False)]
-
-
-class JobOptions(BaseModel):
-    """How one job is to be enqueued, apart from its arguments; what is not set is the task's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    queue: str | None = Field(
-        default=None, min_length=1, description="another queue than the task's own"
-    )
-    delay: Seconds | None = Field(default=None, description="seconds to wait before it is queued")
-    run_at: AwareDatetime | None = Field(
-        default=None, description="when it is queued: RFC 3339, with a zone; not with `delay`"
-    )
-    front: bool = Field(default=False, description="put it before all that wait in its queue")
-    timeout: int | None = Field(
-        default=None, ge=1, le=LONGEST_RUN, description="seconds that one attempt may take"
-    )
-    retries: int | None = Field(
-        default=None, ge=0, le=MOST_RETRIES, description="further attempts after a failed one"
-    )
-    result_ttl: int | None = Field(
-        default=None,
-        ge=0,
-        le=TEN_YEARS,
-        description="seconds that its result is kept once finished",
-    )
-    expires: Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False)] | None = Field(
-        default=None, description="seconds from now within which it must start, else it is canceled"
-    )
-    after: tuple[JobId, ...] = Field(
-        default=(), max_length=MOST_PARENTS, description="jobs that it waits for; repeatable"
-    )
-    after_failure: Literal["cancel", "run"] = Field(
-        default="cancel", description="what becomes of it when one of `after` does not finish"
-    )
-    key: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="at most one live job of the task has this key",
-    )
-    key_mode: Literal["first", "reject", "replace", "debounce"] = Field(
-        default="first",
-        description="what becomes of a second job of the key: the first is answered in its place, "
-        "or it is refused, or it replaces the waiting one, or it also begins the delay anew",
-    )
-    callback: str | None = Field(
-        default=None, max_length=2000, description="URL that is told, signed, when it has ended"
-    )
-    label: tuple[Label, ...] = Field(
-        default=(), max_length=MOST_LABELS, description="a word to find it by; repeatable"
-    )
-
-    @field_validator("run_at", mode="before")
-    @classmethod
-    def _is_no_number(cls, value: object) -> object:
-        # Pydantic takes one for seconds since 1970: `run_at=60`, meant as a delay, would be past.
-        if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-            raise ValueError("is no RFC 3339 time; for seconds from now, give delay")
-        return value
-
-    @field_validator("run_at")
-    @classmethod
-    def _is_near(cls, value: datetime | None) -> datetime | None:
-        if value is None:
-            return None
-        try:
-            value = value.astimezone(UTC)
-        except OverflowError as error:  # an offset takes it out of the calendar
-            raise ValueError("is no time of the years 1 to 9999 in UTC") from error
-        if value > datetime.now(UTC) + timedelta(seconds=TEN_YEARS):
-            raise ValueError("lies more than ten years ahead")
-        return value
-
-    @model_validator(mode="after")
-    def _one_time(self) -> Self:
-        if self.delay is not None and self.run_at is not None:
-            raise ValueError("give delay or run_at, not both")
-        return self
-
-
-DEFAULT_OPTIONS = JobOptions()
+ENDED = frozenset({"finished", "failed", "stopped", "canceled"})
+"""The statuses of a job that is over; the last three can be retried by hand."""
 
 
 class JobError(BaseModel):
@@ -121,6 +27,25 @@ class Progress(BaseModel):
     percent: float
     message: str | None
     updated_at: datetime
+
+
+class LogLine(BaseModel):
+    """One line that a job has logged or printed."""
+
+    time: datetime
+    attempt: int = Field(description="the execution that wrote it, counted from 1")
+    level: str | None = Field(description="logging's name for it; null where it was printed")
+    stream: Literal["stdout", "stderr"] | None = Field(description="null where it was logged")
+    logger: str | None
+    message: str
+
+
+class JobLog(BaseModel):
+    """What a job has logged and printed, of the last 1,000 lines or 64 KiB."""
+
+    lines: list[LogLine]
+    truncated: bool = Field(description="whether older lines that were asked for are dropped")
+    next: int = Field(description="the place to go on from: `?after=`")
 
 
 class Attempt(BaseModel):
@@ -177,7 +102,7 @@ class Job(BaseModel):
     duplicates: int = Field(default=0, description="further jobs of its key that it stands for")
     after: list[str] = Field(default_factory=list, description="jobs that it waits for")
     expires_at: datetime | None = Field(
-        default=None, description="when it is canceled unless it has started"
+        default=None, description="when it is canceled unless it has started by then"
     )
     callback: str | None = None
     links: JobLinks
@@ -256,6 +181,7 @@ class Problem(BaseModel):
     instance: str
     request_id: str
     errors: list[FieldProblem] | None = None
+    job: str | None = Field(default=None, description="id of the job that stands in the way")
 
 
 class ProblemInfo(BaseModel):

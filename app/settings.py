@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import InvalidSettings
+from app.webhooks import PREFIX, key_of
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
@@ -59,6 +60,24 @@ class Settings(BaseSettings):
     failure_ttl: int = Field(
         default=7 * _DAY, ge=0, description="seconds that a failed or canceled job is kept"
     )
+    idempotency_ttl: int = Field(
+        default=_DAY,
+        ge=1,
+        description="seconds that an Idempotency-Key and its answer are remembered",
+    )
+    callback_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="what callbacks are signed with, `whsec_` and base64; each of them signs. "
+        "Unset: one is made once, and kept in Redis; `python -m app secret` prints it",
+    )
+    callback_allow_inner: bool = Field(
+        default=False, description="send callbacks to addresses that are not public, too"
+    )
+    share_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="what share links are signed with. Unset: made once, and kept in Redis",
+    )
     dashboard: bool = Field(default=True, description="serve rq-dashboard at `/dashboard`")
     host: str = Field(default="127.0.0.1", description="address that `make up` listens on")
     port: int = Field(
@@ -99,7 +118,7 @@ class Settings(BaseSettings):
             reasons = [f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors()]
             raise InvalidSettings(reason="; ".join(reasons)) from None
 
-    @field_validator("task_modules", "queues", mode="before")
+    @field_validator("task_modules", "queues", "callback_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -113,6 +132,15 @@ class Settings(BaseSettings):
             raise ValueError("name at least one queue, and each only once")
         if bad := [name for name in value if not _QUEUE_NAME.fullmatch(name)]:
             raise ValueError(f"{bad[0]!r} is no queue name; use letters, digits, `_`, `-`, `.`")
+        return value
+
+    @field_validator("callback_secrets")
+    @classmethod
+    def _are_webhook_secrets(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            if not secret.get_secret_value().startswith(PREFIX):
+                raise ValueError(f"each begins with {PREFIX}; `python -m app secret --new` has one")
+            key_of(secret.get_secret_value())
         return value
 
     @field_validator("redis_url")

@@ -9,6 +9,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import context
+from app.addresses import CallbackUrl
 from app.calls import Call
 from app.errors import (
     InvalidArguments,
@@ -19,7 +20,8 @@ from app.errors import (
     field_problems,
 )
 from app.json_limits import UnfitForJson
-from app.models import LONGEST_RUN, MOST_RETRIES, TEN_YEARS, Job, JobOptions
+from app.models import Job
+from app.options import LONGEST_RUN, MOST_RETRIES, TEN_YEARS, JobOptions
 from app.signature import Arguments, Result, check_annotated, place_of
 
 P = ParamSpec("P")
@@ -43,8 +45,11 @@ class TaskOptions(BaseModel):
     backoff: float = Field(default=2.0, ge=0, le=TEN_YEARS)
     # Seconds; None: TASK_API_RESULT_TTL.
     result_ttl: int | None = Field(default=None, ge=0, le=TEN_YEARS)
-    give_up_on: tuple[type[BaseException], ...] = ()
+    retry_on: tuple[type[BaseException], ...] | None = None  # None: whatever is raised
+    give_up_on: tuple[type[BaseException], ...] = ()  # before `retry_on`
+    callback: CallbackUrl | None = None  # told how each job has ended
     isolated: bool = False  # a process of its own for each job
+    log: bool = True  # whether what it logs and prints is kept
 
     @classmethod
     def checked(cls, place: str, options: Mapping[str, Any]) -> Self:
@@ -112,7 +117,7 @@ class Task(Generic[P, R]):
             pydantic.ValidationError: an argument does not fit.
         """
         job = context.running_job()
-        if job is None or not job.claim():
+        if job is None or not job.claim(self.is_final):
             value: R = self._run(**self.arguments.bind(*args, **kwargs))
             return value
         if self.is_async:
@@ -148,32 +153,37 @@ class Task(Generic[P, R]):
     def with_options(self, **options: Any) -> "Call[P]":
         """Set options for one job, as in `send_email.with_options(delay=60).enqueue(to=…)`.
 
-        They are those of `POST /tasks/{task}`: queue, delay, run_at, front, timeout, retries,
-        result_ttl.
+        They are those of `POST /tasks/{task}`, as `JobOptions` has them. With `after` or `key`,
+        enqueueing may raise `UnknownParent` or `DuplicateJob` besides; where `key` has a live job,
+        it gives that one, and enqueues nothing.
 
         Raises:
             pydantic.ValidationError: an option does not fit.
         """
         return Call(self, JobOptions(**options))
 
+    def is_final(self, error: BaseException) -> bool:
+        """Say whether no attempt is to follow one that ended with this exception."""
+        options = self.options
+        # Data that do not fit do not fit the next time either.
+        unfit = (InvalidArguments, InvalidResult, UnserializableResult)
+        if isinstance(error, (*options.give_up_on, *unfit)):
+            return True
+        return options.retry_on is not None and not isinstance(error, options.retry_on)
+
     def _perform(self, job: context.RunningJob, args: Values, kwargs: Named) -> R:
         try:
+            job.begin(log=self.options.log)
             return self._outcome(job, self._run(**self._load(args, kwargs)))
-        except self._final:
-            job.give_up()
-            raise
+        finally:
+            job.end()
 
     async def _perform_async(self, job: context.RunningJob, args: Values, kwargs: Named) -> R:
         try:
+            job.begin(log=self.options.log)
             return self._outcome(job, await self._run(**self._load(args, kwargs)))
-        except self._final:
-            job.give_up()
-            raise
-
-    @property
-    def _final(self) -> tuple[type[BaseException], ...]:
-        # What another attempt cannot mend: the task's own list, and data that do not fit.
-        return (*self.options.give_up_on, InvalidArguments, InvalidResult, UnserializableResult)
+        finally:
+            job.end()
 
     def _load(self, args: Values, kwargs: Named) -> dict[str, Any]:
         try:
@@ -221,8 +231,11 @@ def task(
     retries: int = 0,
     backoff: float = 2.0,
     result_ttl: int | None = None,
+    retry_on: tuple[type[BaseException], ...] | None = None,
     give_up_on: tuple[type[BaseException], ...] = (),
+    callback: str | None = None,
     isolated: bool = False,
+    log: bool = True,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -238,8 +251,11 @@ def task(
             further attempts after a failed one. `backoff`, the bound in seconds of the delay before
             the first retry, doubled for each further one; each delay is drawn evenly from nothing
             to its bound ("full jitter", Marc Brooker, AWS Architecture Blog, 2015). `result_ttl`,
-            seconds that a result is kept. `give_up_on`, exceptions that no retry can mend.
-            `isolated`, whether each job gets a process of its own.
+            seconds that a result is kept. `retry_on`, the only exceptions that are retried; all
+            are where it is left out. `give_up_on`, exceptions that no retry can mend, whatever
+            `retry_on` says. `isolated`, whether each job gets a process of its own. `log`,
+            whether what it logs and prints is kept. `callback`, a URL that is told, signed, when
+            a job has ended.
 
     Raises:
         DeclarationError: the signature or an option will not do; names the place.

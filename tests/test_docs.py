@@ -17,12 +17,14 @@ from fastapi import FastAPI
 from app import tasks
 from app.catalogue import Catalogue
 from app.main import create_app
-from app.models import Job, JobOptions
+from app.models import Job
+from app.options import JobOptions
 from app.settings import Settings
 from app.tasks import TaskOptions
 
 ROOT = Path(__file__).parent.parent
 HTTP = ROOT / "docs" / "http.md"
+HTTP_WATCHING = ROOT / "docs" / "http-watching.md"
 TASKS = ROOT / "docs" / "tasks.md"
 README = ROOT / "README.md"
 PAGES = sorted(
@@ -130,6 +132,17 @@ def test_every_link_leads_somewhere(page: Path):
     assert not broken
 
 
+def test_every_route_stands_in_the_table_at_the_top_of_its_page():
+    table, _, _ = HTTP.read_text().partition("\n## ")
+    listed = {(method, path) for method, path in MENTION.findall(table)} - BEYOND_OPENAPI
+    assert listed == set(ROUTE_HEADING.findall(HTTP.read_text() + HTTP_WATCHING.read_text()))
+
+
+def test_the_readme_links_every_page_of_the_documentation():
+    linked = set(LINK.findall(section(README, "## Documentation")))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_picture_is_small(page: Path):
     for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose(page)):
@@ -149,13 +162,13 @@ def test_every_route_that_a_page_names_exists(page: Path, routes: set[Route]):
 
 
 def test_every_operation_has_its_section_and_no_section_is_of_another(routes: set[Route]):
-    sections = ROUTE_HEADING.findall(HTTP.read_text())
+    sections = ROUTE_HEADING.findall(HTTP.read_text() + HTTP_WATCHING.read_text())
     assert set(sections) == routes
     assert len(sections) == len(set(sections))
 
 
 def test_every_section_of_an_operation_shows_an_exchange():
-    parts = ROUTE_HEADING.split(HTTP.read_text())
+    parts = ROUTE_HEADING.split(HTTP.read_text() + HTTP_WATCHING.read_text())
     for method, path, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         shown = re.split(r"^#{2,3} ", text, maxsplit=1, flags=re.MULTILINE)[0]
         commands = re.findall(r"curl .*http://127\.0\.0\.1:8000(/[^\s'?]*)", shown)
@@ -189,6 +202,7 @@ def test_the_errors_are_those_of_the_openapi_document(app: FastAPI):
         for operations in app.openapi()["paths"].values()
         for operation in operations.values()
         for status, answer in operation["responses"].items()
+        if int(status) >= 400
         for slug in re.findall(r"`([\w-]+)`", answer["description"])
     }
     assert documented == answered | ON_EVERY_PATH

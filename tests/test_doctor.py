@@ -15,14 +15,16 @@ from rq.suspension import suspend
 from rq.utils import utcformat
 
 from app import __main__ as command
+from app.catalogue import Catalogue
 from app.doctor import machine, server
 from app.doctor.examination import examine
 from app.doctor.finding import Finding, as_json, as_text, is_well
 from app.local.ports import any_free
-from app.models import DEFAULT_OPTIONS, JobOptions
+from app.options import DEFAULT_OPTIONS, JobOptions
 from app.queue import keys
 from app.queue.enqueue import Enqueuer
 from app.settings import Settings
+from app.tasks import task
 
 ROOT = Path(__file__).parent.parent
 QUEUES = ("high", "default", "low")
@@ -118,7 +120,13 @@ def test_a_deployment_that_is_well_is_said_so(settings, redis_client, redis_url)
     report = json.loads(done.stdout)
     assert [each for each in report["findings"] if each["level"] != "ok"] == []
     assert (done.returncode, report["well"], done.stderr) == (0, True, "")
-    assert len(report["findings"]) == 19
+    assert len(report["findings"]) == 20
+    assert {
+        "check": "workers-tasks",
+        "level": "ok",
+        "message": "1 worker has the tasks that are here",
+        "remedy": None,
+    } in report["findings"]
 
 
 def test_what_is_broken_is_the_exit_code_and_has_its_remedy_below(
@@ -132,7 +140,7 @@ def test_what_is_broken_is_the_exit_code_and_has_its_remedy_below(
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("fail  queues-served     no live worker serves high, default, low")
     assert lines[at + 1].strip() == "-> python worker.py high default low"
-    assert lines[-1] == "17 ok, 0 to look at, 2 broken"
+    assert lines[-1] == "18 ok, 0 to look at, 2 broken"
 
 
 def test_wrong_settings_are_a_finding_too(monkeypatch, capsys):
@@ -328,6 +336,80 @@ def test_jobs_of_dead_workers_that_nobody_takes_over_are_counted(found, redis_cl
 
     assert found("lost-jobs").message == ("jobs of dead workers that nobody takes over: 1 in low")
     assert found("lost-jobs", takeover_after=90).level == "ok"
+
+
+@pytest.fixture
+def load(hire, redis_client, shipped):
+    """Register a worker that has loaded the tasks of the catalogue, save for changes."""
+
+    def load(name, *queues, **changed):
+        tasks = {**shipped.digests(), **changed.pop("others", {})}
+        for missing in changed.pop("without", ()):
+            del tasks[shipped.named(missing).path]
+        redis_client.hset(hire(name, *queues), "tasks", json.dumps(tasks))
+
+    return load
+
+
+def test_a_task_that_a_live_worker_does_not_have_is_named_with_the_worker(found, load):
+    load("new")
+    load("old", without=["clean_temp_files", "process_image"])
+    load("older", without=["process_image"])
+
+    finding = found("workers-tasks")
+
+    assert finding.level == "fail"
+    assert finding.message == (
+        "not loaded by live workers: clean_temp_files (old), process_image (old, older)"
+    )
+    assert finding.remedy.startswith("restart those workers, from the version that the API runs")
+
+
+def test_a_worker_needs_no_task_whose_queue_it_does_not_serve(found, load, shipped):
+    assert shipped.named("clean_temp_files").options.queue == "low"
+    load("elsewhere", "high", without=["clean_temp_files"])
+
+    assert found("workers-tasks").level == "ok"
+
+
+def test_a_task_that_a_worker_has_with_other_arguments_is_named(found, load, shipped):
+    path = shipped.named("clean_temp_files").path
+    load("old", others={path: "0123456789abcdef", "jobs.gone.task": "0" * 16})
+
+    finding = found("workers-tasks")
+
+    assert levels(finding) == ("warn", False)
+    assert finding.message == "loaded by live workers with other arguments: clean_temp_files (old)"
+
+
+def test_a_long_list_of_workers_is_cut(found, load):
+    for number in range(7):
+        load(f"w{number}", without=["clean_temp_files"])
+
+    assert found("workers-tasks").message.endswith("clean_temp_files (w0, w1, w2, w3, w4, …)")
+
+
+def test_rqs_own_workers_do_not_tell_what_they_have_loaded(found, hire, load, redis_client):
+    assert found("workers-tasks").message == "no live worker to compare with"
+    hire("stock")
+    assert found("workers-tasks").message.startswith("not known: 1 worker of RQ's own, which do ")
+    load("ours")
+    assert found("workers-tasks").message == (
+        "1 worker has the tasks that are here; of 1 worker of RQ's own it is not known"
+    )
+    redis_client.hset(keys.worker("ours"), "tasks", "broken")
+    assert found("workers-tasks").message.startswith("not known: 2 workers of RQ's own, ")
+
+
+def test_a_digest_changes_with_the_arguments_and_with_nothing_else():
+    def digest(function):
+        return [*Catalogue([task(name="same")(function)]).digests().values()]
+
+    def one(a: int) -> int: ...
+    def two(a: int) -> str: ...
+    def three(a: int, b: int = 1) -> int: ...
+
+    assert digest(one) == digest(two) != digest(three)
 
 
 # What waits.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from app.models import LONGEST_RUN, MOST_RETRIES, TEN_YEARS, JobOptions
+from app.options import LONGEST_RUN, MOST_RETRIES, TEN_YEARS, JobOptions
 
 
 def now(**shift):

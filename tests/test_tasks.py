@@ -19,7 +19,7 @@ from app.errors import (
     NotConnected,
     UnserializableResult,
 )
-from app.models import DEFAULT_OPTIONS, JobOptions
+from app.options import DEFAULT_OPTIONS, JobOptions
 from app.tasks import declared_tasks, task
 
 
@@ -54,17 +54,22 @@ class FakeJob:
     attempt = 2
 
     def __init__(self):
-        self.claimed = self.gave_up = False
+        self.judge = None
+        self.steps = []
 
-    def claim(self):
-        first, self.claimed = not self.claimed, True
+    def begin(self, *, log):
+        self.steps.append(f"begin log={log}")
+
+    def end(self):
+        self.steps.append("end")
+
+    def claim(self, judge):
+        first = self.judge is None
+        self.judge = self.judge or judge
         return first
 
     def is_for_queue(self, value):
         return value == "again, please"
-
-    def give_up(self):
-        self.gave_up = True
 
 
 @pytest.fixture
@@ -111,8 +116,11 @@ def test_a_bare_task_is_named_after_its_function_and_has_the_default_options():
         "retries": 0,
         "backoff": 2.0,
         "result_ttl": None,
+        "retry_on": None,
         "give_up_on": (),
+        "callback": None,
         "isolated": False,
+        "log": True,
     }
     assert send in declared_tasks()
 
@@ -125,8 +133,11 @@ def test_a_task_keeps_the_options_that_it_is_given():
         retries=5,
         backoff=0.5,
         result_ttl=60,
+        retry_on=(LookupError,),
         give_up_on=(KeyError,),
+        callback="https://hooks.example/",
         isolated=True,
+        log=False,
     )
     def function() -> None: ...
 
@@ -137,8 +148,11 @@ def test_a_task_keeps_the_options_that_it_is_given():
         "retries": 5,
         "backoff": 0.5,
         "result_ttl": 60,
+        "retry_on": (LookupError,),
         "give_up_on": (KeyError,),
+        "callback": "https://hooks.example/",
         "isolated": True,
+        "log": False,
     }
 
 
@@ -254,7 +268,6 @@ def test_a_direct_call_of_an_async_task_is_awaited():
 
 def test_a_jobs_own_call_reduces_its_result(job):
     assert send(to="ada") == {"to": "ada x1", "at": "2030-01-01T00:00:00Z"}
-    assert not job.gave_up
 
 
 def test_a_jobs_own_call_of_an_async_task_reduces_its_result(job):
@@ -308,7 +321,7 @@ def test_arguments_that_were_stored_for_another_signature_fail_the_job_for_good(
         run(called, *args, **stored)
 
     assert refused.value.facts["errors"]
-    assert job.gave_up
+    assert job.judge(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -319,10 +332,11 @@ def test_a_result_that_json_cannot_hold_fails_the_job_for_good_and_names_the_typ
     def function() -> Any:
         return {"deep": [value]}
 
-    with pytest.raises(UnserializableResult, match=f"'function' holds '{type(value).__name__}',"):
+    named = f"'function' holds '{type(value).__name__}',"
+    with pytest.raises(UnserializableResult, match=named) as bad:
         function()
 
-    assert job.gave_up
+    assert job.judge(bad.value)
 
 
 def test_a_result_that_was_not_promised_fails_the_job_for_good(job):
@@ -330,10 +344,10 @@ def test_a_result_that_was_not_promised_fails_the_job_for_good(job):
     def function() -> int:
         return "many"
 
-    with pytest.raises(InvalidResult, match="'function' returned what"):
+    with pytest.raises(InvalidResult, match="'function' returned what") as bad:
         function()
 
-    assert job.gave_up
+    assert job.judge(bad.value)
 
 
 def test_what_is_meant_for_the_queue_is_passed_on_as_it_is(job):
@@ -368,10 +382,46 @@ def test_a_job_gives_up_on_what_its_task_says_and_on_nothing_else(job, wait, rai
         def function() -> None:
             raise raised
 
-    with pytest.raises(raised):
+    with pytest.raises(raised) as seen:
         run(function)
 
-    assert job.gave_up is final
+    assert job.judge(seen.value) is final
+
+
+@pytest.mark.parametrize(
+    ("raised", "final"), [(Refused, False), (RefusedForGood, True), (LookupError, True)]
+)
+def test_only_what_is_to_be_retried_is_save_what_is_given_up_on(job, raised, final):
+    @task(retry_on=(Refused,), give_up_on=(RefusedForGood,))
+    def function() -> None:
+        raise raised
+
+    with pytest.raises(raised) as seen:
+        function()
+
+    assert job.judge(seen.value) is final
+
+
+def test_nothing_is_retried_where_nothing_is_to_be(job):
+    @task(retry_on=())
+    def function() -> None:
+        raise Refused
+
+    with pytest.raises(Refused) as seen:
+        function()
+
+    assert job.judge(seen.value)
+
+
+def test_data_that_do_not_fit_are_not_retried_whatever_is_said(job):
+    @task(retry_on=(Exception,))
+    def function() -> int:
+        return "many"
+
+    with pytest.raises(InvalidResult) as seen:
+        function()
+
+    assert job.judge(seen.value)
 
 
 def test_a_validation_error_within_the_task_may_be_mended_by_another_attempt(job):
@@ -379,10 +429,10 @@ def test_a_validation_error_within_the_task_may_be_mended_by_another_attempt(job
     def function() -> None:
         Receipt.model_validate({"what": "another service answered"})
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as seen:
         function()
 
-    assert not job.gave_up
+    assert not job.judge(seen.value)
 
 
 # Enqueueing.
@@ -468,3 +518,28 @@ def test_a_module_that_is_loaded_again_replaces_its_own_tasks():
     assert [found for found in declared_tasks() if found.name == "twice"] == [second]
     assert len(Catalogue([second])) == 1
     assert first is not second
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_a_job_is_told_when_its_function_begins_and_ends(job, log):
+    @task(log=log)
+    def run() -> None:
+        """Note that it runs."""
+        job.steps.append("runs")
+
+    run()
+    run()  # within the job, so it is told nothing more
+
+    assert job.steps == [f"begin log={log}", "runs", "end", "runs"]
+
+
+def test_a_job_is_told_of_the_end_of_a_function_that_raises(job):
+    @task
+    async def fail() -> None:
+        """Fail on an event loop."""
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        asyncio.run(fail())
+
+    assert job.steps == ["begin log=True", "end"]

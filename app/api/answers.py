@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Response
 
+from app.api.prefer import applied
 from app.api.problems import MEDIA_TYPE
 from app.errors import (
     CrossSiteRequest,
@@ -13,13 +14,27 @@ from app.errors import (
     RedisUnavailable,
     TaskApiError,
 )
-from app.models import Job
+from app.models import ENDED, Job
 
 
 def job_response(job: Job, status: int = 200) -> Response:
     """Answer with a job; while it runs, say where to look and when to look again."""
-    headers = {"Location": job.links.self, "Retry-After": "1"} if status == 202 else None
+    headers = {"Vary": "Accept, Prefer"}
+    if status == 202:
+        headers |= {"Location": job.links.self, "Retry-After": "1"}
     return Response(job.__pydantic_serializer__.to_json(job), status, headers, "application/json")
+
+
+def status_after_wait(job: Job) -> int:
+    """Give the status of an answer to who preferred to wait for the end."""
+    return 200 if job.status in ENDED else 202
+
+
+def waited_response(job: Job, seconds: int) -> Response:
+    """Answer with a job to who preferred to wait for its end for so many seconds."""
+    response = job_response(job, status_after_wait(job))
+    response.raw_headers.append(applied(seconds))
+    return response
 
 
 def answers(*errors: type[TaskApiError], changes: bool = True) -> dict[int | str, dict[str, Any]]:

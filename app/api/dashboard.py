@@ -18,7 +18,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from app.api import dashboard_answers as answers
 from app.api.dashboard_templates import safe_templates, unknown
-from app.errors import UnknownJob
+from app.errors import JobGone, UnknownJob
 from app.queue import keys, shown
 from app.queue.buttons import Buttons
 from app.queue.connection import connect
@@ -91,7 +91,7 @@ def _take_over() -> None:
         "Job": shown.ShownJob,
         "Worker": shown.ShownWorker,
         "get_queue_registry_jobs_count": _jobs_page,
-        "NoSuchJobError": UnknownJob,  # what ShownJob raises, and `job_info` catches
+        "NoSuchJobError": (UnknownJob, JobGone),  # what ShownJob raises, `job_info` catches
         "from_url": _from_url,
         "RedisConnectionError": _NeverRaised,
     }

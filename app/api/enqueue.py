@@ -5,17 +5,23 @@ Here the task is looked up by its name, and its own validator takes the bytes. T
 OpenAPI document are `app.api.tasks`'s; errors, access and activity are those of every route.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.answers import status_after_wait
 from app.api.body import read_json_bytes
+from app.api.departure import unless_left
+from app.api.idempotency import REPLAYED, Idempotency
+from app.api.prefer import applied, preferred_wait
 from app.api.service import Service
 from app.catalogue import AnyTask
 from app.errors import InvalidArguments, InvalidOptions, MalformedBody, field_problems
-from app.models import DEFAULT_OPTIONS, JobOptions
+from app.options import DEFAULT_OPTIONS, JobOptions
+from app.queue.accept import Accepted
 
 _PREFIX = "/tasks/"
 _REPEATABLE = frozenset({"after", "label"})
@@ -29,6 +35,7 @@ class EnqueueMiddleware:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._idempotency = Idempotency(service.settings.idempotency_ttl)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Enqueue a job and answer with it, or pass the request on."""
@@ -45,17 +52,37 @@ class EnqueueMiddleware:
             args = task.arguments.parse_json(body)
         except ValidationError as error:
             raise _refused(task, error) from error
-        job = await service.enqueuer.aenqueue(task, args, options)
-        scope["state"]["job_id"] = job.id
-        answer = job.__pydantic_serializer__.to_json(job)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(answer)).encode()),
-            (b"location", job.links.self.encode()),
-            (b"retry-after", b"1"),
-        ]
-        await send({"type": "http.response.start", "status": 202, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        request = {"task": name, "arguments": body, "options": options}
+        with self._idempotency.hold(scope, "tasks", request) as once:
+            accepted = await service.enqueuer.aaccept(task, args, options, once)
+            scope["state"]["job_id"] = accepted.job.id
+            seconds = preferred_wait(scope)
+            if seconds is None:
+                await _answer(accepted, send, 202 if accepted.is_new else 200)
+                return
+            # Its key is in flight until then.
+            waiting = service.waiting.wait_for_new(accepted.job, seconds)
+            accepted = accepted._replace(job=await unless_left(receive, waiting))
+            await _answer(accepted, send, status_after_wait(accepted.job), (applied(seconds),))
+
+
+async def _answer(
+    accepted: Accepted, send: Send, status: int, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    job = accepted.job
+    answer = job.__pydantic_serializer__.to_json(job)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer)).encode()),
+        (b"location", job.links.self.encode()),
+        *more,
+    ]
+    if status == 202:
+        headers.append((b"retry-after", b"1"))
+    if accepted.is_replayed:
+        headers.append(REPLAYED)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
 
 
 def _task_name(scope: Scope) -> str | None:

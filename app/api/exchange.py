@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.activity import ActivityLog, Record
 from app.api.problems import problem_response
 from app.errors import InternalError, TaskApiError
+from app.logs import without_tokens
 
 CLIENT_LEFT = 499  # the status that nginx logs for a client that closed its connection
 SUSPICIOUSLY_SLOW = 0.02  # seconds from which on it is asked whether the client is still there
@@ -43,7 +44,7 @@ class ExchangeMiddleware:
         method = scope["method"]
         if method == "HEAD":
             # RFC 9110 wants it wherever GET is. The server has its own scope, and sends no body.
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "is_head": True}
         exchange = _Exchange(method, scope, receive, send)
         try:
             await self._app(scope, receive, exchange.send)
@@ -111,7 +112,7 @@ class _Exchange:
             self.request_id,
             self._method,
             getattr(scope.get("route"), "path", None),
-            scope["path"],
+            without_tokens(scope["path"]),
             CLIENT_LEFT if self.status is None else self.status,
             time.time() - self._begun,
             self._bytes,

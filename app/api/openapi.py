@@ -53,5 +53,6 @@ def _sharpen_options(operation: dict[str, Any], queues: Sequence[str]) -> None:
         for kind in schema.pop("anyOf", ()):
             if kind != {"type": "null"}:
                 schema.update(kind)
-        if (parameter["in"], parameter["name"]) == ("query", "queue"):
+        is_option = "requestBody" in operation  # elsewhere it filters, and any name will do
+        if is_option and (parameter["in"], parameter["name"]) == ("query", "queue"):
             schema["enum"] = list(queues)

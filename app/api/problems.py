@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), rendered in one place."""
+"""Errors as `application/problem+json` (RFC 9457), rendered in one place; a browser gets a page."""
 
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ExceptionHandler, Scope
 
+from app.api.page import problem_page, wants_page
 from app.errors import (
     InternalError,
     InvalidOptions,
@@ -30,6 +31,7 @@ def problem_response(
 ) -> Response:
     """Render an error of ours."""
     return _response(
+        scope,
         Problem(
             type=f"/problems/{error.slug()}",
             title=error.title(),
@@ -38,6 +40,7 @@ def problem_response(
             instance=_reference(scope["path"]),
             request_id=scope["state"]["request_id"],
             errors=error.facts.get("errors"),
+            job=error.facts.get("first"),
         ),
         {**(headers or {}), **_retry_after(error)},
     )
@@ -60,6 +63,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = _allowed(request) or headers.get("Allow", "")
         return problem_response(refused, request.scope, headers)
     return _response(
+        request.scope,
         Problem(
             type="about:blank",
             title=str(error.detail),
@@ -111,7 +115,9 @@ def _allowed(request: Request) -> str:
     return ", ".join(allowed)
 
 
-def _response(problem: Problem, headers: dict[str, str]) -> Response:
+def _response(scope: Scope, problem: Problem, headers: dict[str, str]) -> Response:
+    if wants_page(scope):
+        return problem_page(scope, problem, headers)
     body = pydantic_core.to_json(problem, exclude_none=True)
     return Response(body, problem.status, headers, MEDIA_TYPE)
 

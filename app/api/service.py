@@ -8,11 +8,17 @@ from fastapi import Depends, Request
 
 from app.api.activity import ActivityLog
 from app.catalogue import Catalogue
+from app.queue.callbacks import Callbacks
 from app.queue.control import Control
 from app.queue.enqueue import Enqueuer
+from app.queue.events import Events
 from app.queue.explain import Explainer
 from app.queue.fleet import Fleet
+from app.queue.listing import Listing
+from app.queue.log import Logs
 from app.queue.lookup import Lookup
+from app.queue.shares import Shares
+from app.queue.waiting import Waiting
 from app.settings import Settings
 
 
@@ -24,9 +30,15 @@ class Service:
     catalogue: Catalogue
     enqueuer: Enqueuer
     lookup: Lookup
+    events: Events
+    waiting: Waiting
+    logs: Logs
+    listing: Listing
     control: Control
+    callbacks: Callbacks
     fleet: Fleet
     explainer: Explainer
+    shares: Shares
     activity: ActivityLog
     redis: redis.asyncio.Redis
 

@@ -3,22 +3,32 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 
+from app.api import callbacks
 from app.api.answers import answers
 from app.api.example import example_body
+from app.api.idempotency import HEADER, LONGEST_KEY
+from app.api.prefer import PREFER, PREFERENCE_APPLIED
 from app.api.service import ServiceDep
 from app.catalogue import AnyTask, Catalogue
 from app.errors import (
     BodyTooLarge,
+    DuplicateJob,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
     InvalidArguments,
+    InvalidIdempotencyKey,
     InvalidOptions,
+    JobGone,
     MalformedBody,
     QueueFull,
+    UnknownParent,
     UnknownTask,
     UnsupportedContentType,
 )
-from app.models import Job, JobOptions, TaskInfo
+from app.models import Job, TaskInfo
+from app.options import JobOptions
 
 router = APIRouter(tags=["tasks"])
 
@@ -57,9 +67,17 @@ def task_router(catalogue: Catalogue) -> APIRouter:
                 UnsupportedContentType,
                 InvalidArguments,
                 InvalidOptions,
+                UnknownParent,
+                DuplicateJob,
+                InvalidIdempotencyKey,
+                IdempotencyKeyInFlight,
+                IdempotencyKeyReused,
+                JobGone,
                 QueueFull,
-            ),
-            openapi_extra={"requestBody": _request_body(task)},
+            )
+            | _FIRST_OF_ITS_KEY,
+            callbacks=callbacks.told(task.name),
+            openapi_extra={"requestBody": _request_body(task), "parameters": [PREFER]},
         )
     return routes
 
@@ -73,14 +91,36 @@ def _request_body(task: AnyTask) -> dict[str, Any]:
     return body
 
 
+_FIRST_OF_ITS_KEY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Job,
+        "description": "Ended (`Prefer: wait`), or not enqueued: this live job has the same `key`",
+        "headers": PREFERENCE_APPLIED,
+    }
+}
+
+_IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias=HEADER,
+        min_length=1,
+        max_length=LONGEST_KEY,
+        pattern="^[ -~]+$",
+        description="the request is carried out once, however often it comes with this key; the "
+        "answer is repeated",
+    ),
+]
+
+
 def _operation(task: AnyTask) -> Callable[..., Any]:
     """Make the function that FastAPI reads the operation's schema from; it is never called."""
 
-    async def operation(body: Any, options: Any) -> Job: ...  # type: ignore[empty-body]
+    async def operation(body: Any, options: Any, idempotency_key: Any = None) -> Job: ...  # type: ignore[empty-body]
 
     operation.__annotations__ = {
         "body": task.arguments.model,
         "options": Annotated[JobOptions, Query()],
+        "idempotency_key": _IdempotencyKey,
         "return": Job,
     }
     return operation

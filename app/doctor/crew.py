@@ -1,34 +1,23 @@
 """Who serves the queues: workers that live, workers that died, schedulers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import redis
-from rq.utils import utcparse
 
+from app.catalogue import Catalogue
 from app.doctor.finding import Finding, fail, ok, warn
+from app.doctor.loaded import check_loaded
+from app.doctor.roster import WorkerRecord, worker_records
 from app.queue import keys
 from app.settings import Settings
 
-SILENT = 0.9
-"""Of the time that a worker's record is kept: what renews it comes earlier, RQ's after 0.85."""
-
-NEVER_EXPIRES = 480.0  # seconds; a record without an end is believed as long as RQ keeps its own
 FUTURE = 2.0  # seconds that a heartbeat may be ahead of Redis' clock
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A registered worker, as its record says it."""
-
-    name: str
-    queues: frozenset[str]
-    age: float | None  # seconds since its last heartbeat, by Redis' clock; None: none is known
-    dead: bool
-
-
-def check_crew(client: redis.Redis, settings: Settings) -> Iterator[Finding]:
+def check_crew(
+    client: redis.Redis, settings: Settings, catalogue: Catalogue | None
+) -> Iterator[Finding]:
     """Look for live workers and schedulers of each queue.
 
     Raises:
@@ -36,7 +25,7 @@ def check_crew(client: redis.Redis, settings: Settings) -> Iterator[Finding]:
     """
     seconds, micros = client.time()
     now = seconds + micros / 1_000_000
-    records = _records(client, now)
+    records = worker_records(client, now)
     alive = [record for record in records if not record.dead]
     yield _suspended(client)
     yield _served(client, settings, alive)
@@ -44,31 +33,8 @@ def check_crew(client: redis.Redis, settings: Settings) -> Iterator[Finding]:
     yield _dead(records)
     yield _clocks(alive)
     yield _lost(client, settings, now)
-
-
-def _records(client: redis.Redis, now: float) -> list[_Record]:
-    members: Any = client.smembers(keys.WORKERS)
-    prefix = len(keys.worker(""))
-    found = []
-    for key in sorted(member.decode(errors="replace") for member in members):
-        with client.pipeline(transaction=True) as pipeline:
-            pipeline.hmget(key, "queues", "last_heartbeat", "death")
-            pipeline.pttl(key)
-            fields, ttl = pipeline.execute(raise_on_error=False)
-        queues, beat, death = fields if isinstance(fields, list) else (None, None, None)
-        age = now - when if (when := _epoch(beat)) is not None else None
-        kept = (age or 0.0) + ttl / 1000 if isinstance(ttl, int) and ttl >= 0 else NEVER_EXPIRES
-        dead = age is None or bool(death) or age >= SILENT * kept
-        served = frozenset((queues or b"").decode(errors="replace").split(","))
-        found.append(_Record(key[prefix:], served, age, dead))
-    return found
-
-
-def _epoch(beat: bytes | None) -> float | None:
-    try:
-        return utcparse(beat.decode()).timestamp() if beat else None
-    except ValueError:  # not what RQ writes
-        return None
+    if catalogue is not None:  # else no task is known here
+        yield check_loaded(alive, catalogue)
 
 
 def _suspended(client: redis.Redis) -> Finding:
@@ -77,7 +43,7 @@ def _suspended(client: redis.Redis) -> Finding:
     return ok("suspended", "workers are not suspended")
 
 
-def _served(client: redis.Redis, settings: Settings, alive: list[_Record]) -> Finding:
+def _served(client: redis.Redis, settings: Settings, alive: list[WorkerRecord]) -> Finding:
     served = frozenset[str]().union(*(record.queues for record in alive))
     members: Any = client.smembers(keys.QUEUES)
     prefix = len(keys.queue(""))
@@ -106,7 +72,7 @@ def _scheduled(client: redis.Redis, settings: Settings) -> Finding:
     )
 
 
-def _dead(records: list[_Record]) -> Finding:
+def _dead(records: list[WorkerRecord]) -> Finding:
     dead = [record.name for record in records if record.dead]
     if not dead:
         return ok("dead-workers", "none")
@@ -118,7 +84,7 @@ def _dead(records: list[_Record]) -> Finding:
     )
 
 
-def _clocks(alive: list[_Record]) -> Finding:
+def _clocks(alive: list[WorkerRecord]) -> Finding:
     ahead = [record.name for record in alive if record.age is not None and record.age < -FUTURE]
     if ahead:
         return warn(

@@ -39,7 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
             client.ping()
             findings.append(ok("redis", f"{_shown(settings)} answers"))
             findings += _refusals_told("redis-server", check_server(client))
-            findings += _refusals_told("redis-workers", check_crew(client, settings))
+            findings += _refusals_told("redis-workers", check_crew(client, settings, catalogue))
             findings += _refusals_told("redis-jobs", check_backlog(client, settings, catalogue))
     except (RedisError, OSError) as error:
         findings.append(

@@ -9,8 +9,9 @@ from typing import Any
 
 import redis
 
-from app.errors import TaskApiError, UnknownJob, WrongStatus
+from app.errors import TaskApiError, WrongStatus
 from app.queue import keys, shown
+from app.queue.lookup import missing
 from app.queue.script_calls import ScriptCall, delete_call, retry_call
 from app.queue.scripts import script
 
@@ -31,7 +32,7 @@ class Buttons:
         """Queue a job again that has failed, or was stopped or canceled.
 
         Raises:
-            UnknownJob, WrongStatus, redis.RedisError.
+            UnknownJob, JobGone, WrongStatus, redis.RedisError.
         """
         for refusal in self._requeue([job_id]):
             if refusal is not None:
@@ -50,11 +51,11 @@ class Buttons:
         """Delete a job that is not running, with all that is kept of it.
 
         Raises:
-            UnknownJob, WrongStatus, redis.RedisError.
+            UnknownJob, JobGone, WrongStatus, redis.RedisError.
         """
         origin: bytes | None = self._client.hget(keys.job(job_id), "origin")  # type: ignore[assignment]
         if origin is None:
-            raise UnknownJob(job_id=job_id)
+            raise missing(job_id)
         for refusal in self._delete_all([job_id], origin.decode()):
             if refusal is not None:
                 raise refusal
@@ -96,10 +97,14 @@ class Buttons:
             with self._client.pipeline(transaction=False) as pipeline:
                 for job_id in some:
                     pipeline.hgetall(keys.job(job_id))
-                found = dict(zip(some, pipeline.execute(), strict=True))
+                    pipeline.xrevrange(keys.results(job_id), count=1)
+                found = pipeline.execute()
             yield from self._run(
                 self._retry,
-                [(job_id, retry_call(job_id, raw)) for job_id, raw in found.items()],
+                [
+                    (job_id, retry_call(job_id, raw, results))
+                    for job_id, raw, results in zip(some, found[::2], found[1::2], strict=True)
+                ],
                 ("retried", "failed, stopped, canceled"),
             )
 
@@ -122,7 +127,7 @@ class Buttons:
             if done:
                 yield None
             elif status is None:
-                yield UnknownJob(job_id=job_id)
+                yield missing(job_id)
             else:
                 yield WrongStatus(
                     job_id=job_id, status=status.decode(), action=action[0], allowed=action[1]

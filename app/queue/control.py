@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -39,21 +40,21 @@ class Control:
         self._keep = settings.failure_ttl
         self._cancel = client.register_script(script("cancel"))
         self._retry = client.register_script(script("retry"))
+        self._stop = client.register_script(script("stop"))
+        self._stopped = client.register_script(script("stopped"))
         self._delete = client.register_script(script("delete"))
 
     async def cancel(self, job_id: str, reason: str = "a caller canceled it") -> Job:
         """Cancel a job that has not begun.
 
         Raises:
-            UnknownJob, UnreadableJob, WrongStatus, RedisUnavailable.
+            UnknownJob, JobGone, UnreadableJob, WrongStatus, RedisUnavailable.
         """
-        queue = (await self._lookup.job(job_id)).queue
-        now = datetime.now(UTC)
+        await self._lookup.job(job_id)  # what cannot be read is deleted, not canceled
         await self._run(
             self._cancel,
-            [keys.job(job_id), keys.queue(queue)]
-            + [keys.registry(status, queue) for status in ("scheduled", "deferred", "canceled")],
-            [job_id, utcformat(now), int(now.timestamp()), self._keep, reason],
+            [keys.job(job_id)],
+            [job_id, utcformat(datetime.now(UTC)), self._keep, reason],
             ("canceled", _BEFORE_IT_BEGINS),
         )
         return await self._lookup.job(job_id)
@@ -62,10 +63,10 @@ class Control:
         """Queue a job again that failed, or was stopped or canceled, with all its attempts anew.
 
         Raises:
-            UnknownJob, UnreadableJob, WrongStatus, RedisUnavailable.
+            UnknownJob, JobGone, UnreadableJob, WrongStatus, RedisUnavailable.
         """
         await self._lookup.job(job_id)  # what cannot be read is not run again
-        call = retry_call(job_id, await self._hash(job_id))
+        call = retry_call(job_id, *await self._record(job_id))
         await self._run(self._retry, *call, ("retried", _ENDED_BADLY))
         return await self._lookup.job(job_id)
 
@@ -73,7 +74,7 @@ class Control:
         """Delete a job that is not running, with its result; gives it as it was.
 
         Raises:
-            UnknownJob, WrongStatus, RedisUnavailable.
+            UnknownJob, JobGone, WrongStatus, RedisUnavailable.
         """
         try:
             job = await self._lookup.job(job_id)
@@ -82,17 +83,23 @@ class Control:
         await self._run(self._delete, *delete_call(job_id, job.queue), ("deleted", _NOT_RUNNING))
         return job
 
-    async def stop(self, job_id: str) -> Job:
+    async def stop(self, job_id: str, who: str = "") -> Job:
         """End a running job: its worker kills the process that executes it.
 
+        Args:
+            job_id: the job's id.
+            who: by whom, which the job's error then says.
+
         Raises:
-            UnknownJob, WrongStatus, WorkerUnreachable, RedisUnavailable.
+            UnknownJob, JobGone, WrongStatus, WorkerUnreachable, RedisUnavailable.
         """
         job = await self._lookup.job(job_id)
         if job.status != "started" or not job.worker:
             raise _wrong_status(job_id, job.status, "stopped", ("started",))
         command = json.dumps({"command": "stop-job", "job_id": job_id})
         try:
+            if who:
+                await self._stop(keys=[keys.job(job_id)], args=[who])
             heard = await self._redis.publish(keys.worker_channel(job.worker), command)
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
@@ -102,22 +109,36 @@ class Control:
         while job.status == "started" and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
             job = await self._lookup.job(job_id)
+        if job.status == "stopped":
+            await self._tell_stopped(job_id)
         return job
 
-    async def _hash(self, job_id: str) -> dict[bytes, bytes]:
+    async def _tell_stopped(self, job_id: str) -> None:
+        """Let those go on that have waited for a stopped job: a stock worker does not do that."""
         try:
-            raw: dict[bytes, bytes] = await self._redis.hgetall(keys.job(job_id))  # type: ignore[assignment]
+            now = utcformat(datetime.now(UTC))
+            await self._stopped(keys=[keys.job(job_id)], args=[job_id, now])
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+
+    async def _record(self, job_id: str) -> tuple[dict[bytes, bytes], list[Any]]:
+        """Read a job's hash, and its last result."""
+        try:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.hgetall(keys.job(job_id))
+                pipeline.xrevrange(keys.results(job_id), count=1)
+                raw, results = await pipeline.execute()
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         if not raw:
             raise missing(job_id)
-        return raw
+        return raw, results
 
     async def _run(
         self,
         script: redis.commands.core.AsyncScript,
         script_keys: Sequence[str],
-        args: Sequence[str | int],
+        args: Sequence[str | bytes | int],
         action: tuple[str, tuple[str, ...]],
     ) -> None:
         try:

@@ -10,9 +10,11 @@ from weakref import WeakKeyDictionary
 import redis
 from redis.exceptions import RedisError
 
-from app.errors import QueueFull, RedisUnavailable
-from app.models import Job, JobOptions
+from app.errors import InvalidOptions, QueueFull, RedisUnavailable
+from app.models import Job
+from app.options import JobOptions
 from app.queue import keys
+from app.queue.accept import Acceptance, Accepted, Once, is_plain, is_unknown_script
 from app.queue.connection import connect, connect_async
 from app.queue.new_job import NewJobs, join, prepare
 from app.queue.transaction import Transaction
@@ -46,17 +48,44 @@ class Enqueuer:
     def enqueue(self, task: Task[..., Any], args: dict[str, Json], options: JobOptions) -> Job:
         """Enqueue one job and wait until Redis has confirmed it.
 
+        Where `key` has a live job, that one is given.
+
         Raises:
-            InvalidOptions, QueueFull, RedisUnavailable: and nothing was enqueued; save that a
-                connection lost after the write leaves it open whether it was.
+            InvalidOptions, UnknownParent, DuplicateJob, QueueFull, RedisUnavailable: and nothing
+                was enqueued; save that a connection lost after the write leaves it open whether it
+                was.
         """
-        return self._write(prepare(task, args, options, self._settings))[0]
+        new = prepare(task, args, options, self._settings)
+        if is_plain(options):
+            return self._write(new)[0]
+        return self._accept([Acceptance(new, options, self._settings)])[0].job
 
     async def aenqueue(
         self, task: Task[..., Any], args: dict[str, Json], options: JobOptions
     ) -> Job:
         """Enqueue one job without blocking the event loop; see `enqueue`."""
-        return (await self._awrite(prepare(task, args, options, self._settings)))[0]
+        return (await self.aaccept(task, args, options)).job
+
+    async def aaccept(
+        self,
+        task: Task[..., Any],
+        args: dict[str, Json],
+        options: JobOptions,
+        once: Once | None = None,
+    ) -> Accepted:
+        """Enqueue one job as `aenqueue` does, and say whether it is a new one.
+
+        Raises:
+            IdempotencyKeyReused, and what `enqueue` raises.
+        """
+        new = prepare(task, args, options, self._settings)
+        if once is None and is_plain(options):
+            return Accepted((await self._awrite(new))[0])
+        acceptance = Acceptance(new, options, self._settings, once)
+        [accepted] = await self._aaccept([acceptance])
+        if completion := acceptance.remember_command(accepted):
+            await self._writer().write([completion])
+        return accepted
 
     def enqueue_many(
         self, task: Task[..., Any], many: Sequence[dict[str, Json]], options: JobOptions
@@ -64,10 +93,17 @@ class Enqueuer:
         """Enqueue jobs in their order, up to a thousand in one transaction; see `enqueue`.
 
         Where it raises, the thousands before the one that failed are enqueued.
+
+        Raises:
+            InvalidOptions: they cannot all have one `key`; and what `enqueue` raises.
         """
         jobs: list[Job] = []
         for start in range(0, len(many), AT_ONCE):
-            jobs += self._write(self._prepare_many(task, many[start:][:AT_ONCE], options))
+            news = self._prepare_many(task, many[start:][:AT_ONCE], options)
+            if is_plain(options):
+                jobs += self._write(join(news))
+            else:
+                jobs += [each.job for each in self._accept(self._conditional(news, options))]
         return jobs
 
     async def aenqueue_many(
@@ -76,7 +112,12 @@ class Enqueuer:
         """Enqueue jobs without blocking the event loop for longer than it takes to make them."""
         jobs: list[Job] = []
         for start in range(0, len(many), AT_ONCE):
-            jobs += await self._awrite(self._prepare_many(task, many[start:][:AT_ONCE], options))
+            news = self._prepare_many(task, many[start:][:AT_ONCE], options)
+            if is_plain(options):
+                jobs += await self._awrite(join(news))
+            else:
+                accepted = await self._aaccept(self._conditional(news, options))
+                jobs += [each.job for each in accepted]
         return jobs
 
     async def aclose(self) -> None:
@@ -87,22 +128,52 @@ class Enqueuer:
 
     def _prepare_many(
         self, task: Task[..., Any], many: Sequence[dict[str, Json]], options: JobOptions
-    ) -> NewJobs:
+    ) -> list[NewJobs]:
+        if options.key is not None:
+            raise InvalidOptions(errors=[_ONE_KEY])
         now = datetime.now(UTC)
-        return join([prepare(task, args, options, self._settings, now) for args in many])
+        return [prepare(task, args, options, self._settings, now) for args in many]
+
+    def _conditional(self, news: Sequence[NewJobs], options: JobOptions) -> list[Acceptance]:
+        return [Acceptance(new, options, self._settings) for new in news]
 
     def _write(self, new: NewJobs) -> list[Job]:
-        if self._sync_redis is None:
-            self._sync_redis = connect(self._settings)
+        client = self._client()
         try:
             if new.queue in self._full:
-                self._refuse_if_full(new, self._sync_redis.llen(keys.queue(new.queue)))
-            replies = _transaction(self._sync_redis, new.commands)
+                self._refuse_if_full(new, client.llen(keys.queue(new.queue)))
+            replies = _transaction(client, new.commands)
             if undo := self._needs_undo(new, replies):
-                _transaction(self._sync_redis, undo)
+                _transaction(client, undo)
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         return new.confirmed(replies)
+
+    def _accept(self, acceptances: Sequence[Acceptance]) -> list[Accepted]:
+        client = self._client()
+        try:
+            replies = _transaction(client, [each.command for each in acceptances])
+            if any(map(is_unknown_script, replies)):  # then all of them have done nothing
+                replies = _transaction(client, [each.whole_command for each in acceptances])
+            if undo := _undo(acceptances, replies):
+                _transaction(client, undo)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        return _accepted(acceptances, replies)
+
+    async def _aaccept(self, acceptances: Sequence[Acceptance]) -> list[Accepted]:
+        writer = self._writer()
+        replies = await writer.write([each.command for each in acceptances])
+        if any(map(is_unknown_script, replies)):
+            replies = await writer.write([each.whole_command for each in acceptances])
+        if undo := _undo(acceptances, replies):
+            await writer.write(undo)
+        return _accepted(acceptances, replies)
+
+    def _client(self) -> redis.Redis:
+        if self._sync_redis is None:
+            self._sync_redis = connect(self._settings)
+        return self._sync_redis
 
     async def _awrite(self, new: NewJobs) -> list[Job]:
         writer = self._writer()
@@ -138,6 +209,30 @@ class Enqueuer:
         if new.is_queued and replies[-1] >= self._settings.max_queue_length:
             self._full.add(new.queue)
         return ()
+
+
+_ONE_KEY = {
+    "loc": ["key"],
+    "message": "Many jobs cannot have one key, of which one is live at a time; enqueue them singly",
+    "type": "one_key_for_many",
+}
+
+
+def _undo(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Command]:
+    # A script goes no further than the command that failed: take back what it wrote before.
+    return [
+        command
+        for each, reply in zip(acceptances, replies, strict=True)
+        if isinstance(reply, Exception)
+        for command in each.new.undo
+    ]
+
+
+def _accepted(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Accepted]:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise RedisUnavailable(reason=reply) from reply
+    return [each.read(reply) for each, reply in zip(acceptances, replies, strict=True)]
 
 
 def _transaction(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:

@@ -5,7 +5,7 @@ It costs the same however long the queue is: a bounded number of round trips, ea
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Literal
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -13,21 +13,22 @@ from rq.utils import str_to_date
 
 from app.errors import RedisUnavailable
 from app.explanation import Explanation, Parent, RunningAttempt
-from app.models import Job, WorkerInfo
+from app.models import ENDED, Job, JobError, WorkerInfo
 from app.queue import keys
 from app.queue.fleet import Fleet
 from app.queue.likely_wait import likely_wait
 from app.queue.lookup import DEEPEST_POSITION, Lookup, parents_of
+from app.queue.moment import moment_of_score
 from app.queue.summary import Surroundings, summary_of
 from app.settings import Settings
 
 MOST_LOOKS = 3  # at a job that goes on to another status while it is looked at
 
 _LOOKS_APART = 0.2  # of `takeover_after`: how often a worker looks for what has expired
-_ENDED = frozenset({"finished", "failed", "stopped", "canceled"})
+_AFTER_FAILURE: dict[bytes | None, Literal["cancel", "run"]] = {b"cancel": "cancel", b"run": "run"}
 _FIELDS = (
     *("status", "timeout", "last_heartbeat"),
-    *("dependency_ids", "dependency_id", "allow_dependency_failures"),
+    *("dependency_ids", "dependency_id", "allow_dependency_failures", "after_failure"),
 )
 
 
@@ -40,7 +41,8 @@ class _Facts:
     timeout: int | None
     seen_at: datetime | None
     parents: list[str]
-    may_fail: bool  # whether it runs although a parent failed
+    met: frozenset[str]  # the statuses of a parent that it waits for no more
+    after_failure: Literal["cancel", "run"] | None  # what was chosen for it; None by a plain client
     ttl: int  # milliseconds; below 0 there is none
     suspended: bool
     scheduler: bool
@@ -64,7 +66,7 @@ class Explainer:
         """Explain a job as it stands.
 
         Raises:
-            UnknownJob, UnreadableJob, RedisUnavailable.
+            UnknownJob, JobGone, UnreadableJob, RedisUnavailable.
         """
         workers = await self._fleet.workers()
         try:
@@ -93,13 +95,15 @@ class Explainer:
         suspended, scheduler, length, executions, registered = rest
         found = dict(zip(_FIELDS, fields, strict=True))
         timeout = _number(found["timeout"])
+        after_failure = _AFTER_FAILURE.get(found["after_failure"])
         return _Facts(
             now=datetime.fromtimestamp(seconds + micros / 1_000_000, UTC),
             status=(found["status"] or b"created").decode(errors="replace"),
             timeout=timeout if timeout and timeout > 0 else None,
             seen_at=_date(found["last_heartbeat"]),
             parents=parents_of(found["dependency_ids"], found["dependency_id"]),
-            may_fail=found["allow_dependency_failures"] == b"1",
+            met=_met(found["allow_dependency_failures"] == b"1", after_failure),
+            after_failure=after_failure,
             ttl=ttl,
             suspended=bool(suspended),
             scheduler=bool(scheduler),
@@ -109,7 +113,7 @@ class Explainer:
         )
 
     async def _explanation(self, job: Job, facts: _Facts, workers: list[WorkerInfo]) -> Explanation:
-        ended = job.status in _ENDED
+        ended = job.status in ENDED
         waits = job.status == "queued" and not facts.suspended
         explanation = Explanation(
             id=job.id,
@@ -129,7 +133,12 @@ class Explainer:
             running=await self._running(job, facts, bool(workers))
             if job.status == "started"
             else None,
-            error=job.error.model_copy(update={"traceback": None}) if job.error else None,
+            after_failure=facts.after_failure if job.status == "deferred" else None,
+            expires_at=job.expires_at if job.started_at is None and not ended else None,
+            key=job.key,
+            duplicates=job.duplicates,
+            error=_error(job),
+            canceled_because=job.error.message if job.status == "canceled" and job.error else None,
             ended_at=job.ended_at if ended else None,
             kept_until=facts.now + timedelta(milliseconds=facts.ttl)
             if ended and facts.ttl >= 0
@@ -152,11 +161,10 @@ class Explainer:
         statuses = [
             each.decode(errors="replace") if isinstance(each, bytes) else None for each in found
         ]
-        met = {"finished", "failed"} if facts.may_fail else {"finished"}
         return [
             Parent(id=parent, status=status)
             for parent, status in zip(facts.parents, statuses, strict=True)
-            if status not in met
+            if status not in facts.met
         ]
 
     async def _running(self, job: Job, facts: _Facts, any_worker: bool) -> RunningAttempt:
@@ -165,7 +173,7 @@ class Explainer:
             score = await self._redis.zscore(
                 keys.registry("started", job.queue), f"{job.id}:{facts.execution}"
             )
-            expires = datetime.fromtimestamp(score, UTC) if score is not None else None
+            expires = moment_of_score(score)
         lost = expires is None or expires <= facts.now or not facts.registered
         taken_over_by = expires + self._looks_apart if lost and expires and any_worker else None
         limit = timedelta(seconds=facts.timeout) if facts.timeout else None
@@ -179,6 +187,20 @@ class Explainer:
             # Whoever is late is no worker of ours, and keeps no such promise.
             taken_over_by=taken_over_by if taken_over_by and taken_over_by > facts.now else None,
         )
+
+
+def _met(may_fail: bool, after_failure: str | None) -> frozenset[str]:
+    if after_failure == "run":
+        return ENDED
+    return frozenset({"finished", "failed"}) if may_fail else frozenset({"finished"})
+
+
+def _error(job: Job) -> JobError | None:
+    """Give why it ended so; of a job that waits for another attempt, why the last one did."""
+    if job.status == "canceled":
+        return None
+    error = job.error or (job.attempts[-1].error if job.attempts else None)
+    return error.model_copy(update={"traceback": None}) if error else None
 
 
 def _number(value: bytes | None) -> int | None:

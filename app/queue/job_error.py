@@ -31,6 +31,14 @@ def error_of(text: str) -> JobError:
     return JobError(type=head.rpartition(".")[2], message=message, traceback=text)
 
 
+def stopped_by(error: JobError, who: bytes | None) -> JobError:
+    """Say in a stopped job's error by whom it was stopped, where that is known."""
+    if not who:
+        return error
+    told = f"{error.message.rstrip('.')} ({who.decode(errors='replace')})"
+    return error.model_copy(update={"message": told})
+
+
 def _last_exception(lines: list[str]) -> tuple[str, str]:
     """Give the exception's dotted name and its message, which may have many lines."""
     # A message may quote a traceback of its own, so a stack counts only where a chain goes on.

@@ -14,6 +14,7 @@ from random import Random
 _UUID7 = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
 )
+_POSSIBLE = re.compile(r"[A-Za-z0-9_-]+")
 _CHANCE = 46  # bits
 _CHECK = 16
 
@@ -55,6 +56,11 @@ def is_ours(job_id: str) -> bool:
     tick = int(digits[:12] + digits[13:16], 16)
     rest = int(digits[16:], 16) & ((1 << _CHANCE + _CHECK) - 1)
     return rest & 0xFFFF == _checksum(tick, rest >> _CHECK)
+
+
+def is_possible(job_id: str) -> bool:
+    """Say whether RQ would take such an id; under other names it keeps other things than jobs."""
+    return _POSSIBLE.fullmatch(job_id) is not None
 
 
 def _checksum(tick: int, chance: int) -> int:

@@ -14,7 +14,19 @@ JOBS = "task-api:jobs"
 """The sorted set of all ids, which sort by their time: what lists are made from."""
 
 INDEXES = "task-api:indexes"
-"""The sorted set of the indexes by label, which are swept of what has expired; see `prune.lua`."""
+"""The sorted set of the indexes that are swept of what has expired, by when each is due."""
+
+PRUNING = "task-api:pruning"
+"""The hash of how far the sweep of each index is; see `prune.lua`."""
+
+SHARE_SECRET = "task-api:share-secret"  # noqa: S105 - the name of it
+"""What share links are signed with, where no setting says it."""
+
+CALLBACK_SECRET = "task-api:callback-secret"  # noqa: S105 - the name of it
+"""What callbacks are signed with, where no setting says it."""
+
+EXPIRING = "task-api:expiring"
+"""The sorted set of the jobs that have to start by a time; its scores are those times."""
 
 REGISTRIES = {
     "started": "rq:wip:",
@@ -107,6 +119,6 @@ def lock(task: str, key: str) -> str:
     return f"task-api:lock:{task}:{key}"
 
 
-def idempotency(caller: str, key: str) -> str:
-    """Name the hash of what was answered to a caller's Idempotency-Key."""
-    return f"task-api:idempotency:{caller}:{key}"
+def idempotency(caller: str, route: str, key: str) -> str:
+    """Name the hash of what was answered to a caller's Idempotency-Key on a route."""
+    return f"task-api:idempotency:{caller}:{route}:{key}"

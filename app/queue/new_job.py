@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.errors import InvalidOptions, RedisUnavailable
-from app.models import Job, JobLinks, JobOptions
+from app.models import Job, JobLinks
+from app.options import JobOptions
 from app.queue import keys
 from app.queue.backoff import intervals
 from app.queue.job_id import new_job_id
+from app.queue.new_callback import NewCallback, callback_url, new_callback
 from app.queue.wire import dumps
 from app.queue.witnessed import MOST_EVENTS
 from app.queue.writer import Command
@@ -30,7 +32,8 @@ class NewJobs:
 
     jobs: list[Job]
     writes: tuple[Command, ...]
-    line: Command  # puts them where they wait: the queue's list, or the scheduled registry
+    line: Command  # puts them where they wait: the queue's list, or a registry
+    callbacks: tuple[NewCallback, ...] = ()
 
     @property
     def queue(self) -> str:
@@ -40,7 +43,7 @@ class NewJobs:
     @property
     def is_queued(self) -> bool:
         """Whether they are due at once; then the last command answers with the queue's length."""
-        return self.jobs[0].run_at is None
+        return self.jobs[0].status == "queued"
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -48,6 +51,7 @@ class NewJobs:
         return (
             ("SADD", keys.QUEUES, keys.queue(self.queue)),
             *self.writes,
+            *(command for callback in self.callbacks for command in callback.commands),
             *self._listings,
             *map(_event, self.jobs),
             self.line,
@@ -60,6 +64,7 @@ class NewJobs:
         return (
             ("DEL", *map(keys.job, ids)),
             *(("ZREM", index, *ids) for index in self._indexes),
+            *(command for callback in self.callbacks for command in callback.undo),
         )
 
     @property
@@ -107,6 +112,7 @@ def join(news: Sequence[NewJobs]) -> NewJobs:
         [job for new in news for job in new.jobs],
         tuple(write for new in news for write in new.writes),
         (command, key, *(part for new in ordered for part in new.line[2:])),
+        tuple(callback for new in news for callback in new.callbacks),
     )
 
 
@@ -122,36 +128,47 @@ def prepare(
     Jobs that are to be joined need the same `now`: else some may be due, and others not yet.
 
     Raises:
-        InvalidOptions: the queue is none of the service's.
+        InvalidOptions: the queue is none of the service's, or the job would expire before its time.
     """
     queue = options.queue or task.options.queue
     if queue not in settings.queues:
         raise InvalidOptions(errors=[_unknown_queue(queue, settings)])
     now = now or datetime.now(UTC)
     run_at = _run_at(options, now)
+    expires_at = _expires_at(options, now, run_at)
     retries = task.options.retries if options.retries is None else options.retries
     job_id = new_job_id()
     job = Job(
         id=job_id,
         task=task.name,
-        status="scheduled" if run_at else "queued",
+        status="deferred" if options.after else "scheduled" if run_at else "queued",
         queue=queue,
         args=args,
         labels=list(options.label),
         created_at=now,
-        enqueued_at=None if run_at else now,
+        enqueued_at=None if run_at or options.after else now,
         run_at=run_at,
         max_attempts=retries + 1,
+        key=options.key,
+        after=list(options.after),
+        expires_at=expires_at,
+        callback=callback_url(options.callback or task.options.callback, settings),
         links=links_of(job_id, settings),
     )
     fields = _fields(job, task, options, settings, retries)
-    write = ("HSET", keys.job(job_id), *fields)
-    return NewJobs([job], (write,), _line(job, front=options.front))
+    writes: tuple[Command, ...] = (("HSET", keys.job(job_id), *fields),)
+    if expires_at is not None:
+        writes += (("ZADD", keys.EXPIRING, expires_at.timestamp(), job_id),)
+    callbacks: tuple[NewCallback, ...] = ()
+    if job.callback is not None:
+        keep = max(_result_ttl(task, options, settings), settings.failure_ttl)
+        callbacks = (new_callback(job_id, task.name, queue, job.callback, keep),)
+    return NewJobs([job], writes, _line(job, front=options.front), callbacks)
 
 
 def _fields(
     job: Job, task: Task[..., Any], options: JobOptions, settings: Settings, retries: int
-) -> list[str | bytes | int]:
+) -> list[str | bytes | int | float]:
     """Give the job's hash, name after value: what `rq.job.Job.to_dict` makes, without the detour.
 
     The fields that it writes empty are left out, which RQ reads as the same, and which are a third
@@ -160,15 +177,14 @@ def _fields(
     created_at = job.created_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     data = dumps((task.path, None, (), job.args))
     timeout = task.options.timeout if options.timeout is None else options.timeout
-    result_ttl = _first(options.result_ttl, task.options.result_ttl, settings.result_ttl)
-    fields: list[str | bytes | int] = [
+    fields: list[str | bytes | int | float] = [
         *("created_at", created_at),
         *("data", data if len(data) < WORTH_COMPRESSING else zlib.compress(data)),
         *("origin", job.queue),
         # RQ's own description holds the arguments, which rq-dashboard prints as HTML.
         *("description", task.name),
         *("timeout", timeout),
-        *("result_ttl", result_ttl),
+        *("result_ttl", _result_ttl(task, options, settings)),
         *("failure_ttl", settings.failure_ttl),
         *("status", job.status),
     ]
@@ -181,6 +197,15 @@ def _fields(
         fields += "labels", json.dumps(job.labels)
     if options.front:
         fields += "enqueue_at_front", 1  # for the scheduler, which reads it from the job
+    if job.expires_at is not None:
+        fields += "expires_at", job.expires_at.timestamp()
+    if options.key is not None:
+        fields += "key", options.key, "lock", keys.lock(task.name, options.key)
+    if options.after:
+        may_fail = options.after_failure == "run"
+        fields += "dependency_id", options.after[0], "dependency_ids", json.dumps(options.after)
+        fields += "after_failure", options.after_failure
+        fields += "allow_dependency_failures", int(may_fail)
     return fields
 
 
@@ -213,6 +238,9 @@ def _line(job: Job, *, front: bool) -> Command:
         # RQ rounds down, which may run a job early; ours runs in the second after.
         due = math.ceil(job.run_at.timestamp())
         return "ZADD", keys.registry("scheduled", job.queue), due, job.id
+    if job.status == "deferred":
+        since = int(job.created_at.timestamp())
+        return "ZADD", keys.registry("deferred", job.queue), since, job.id
     return "LPUSH" if front else "RPUSH", keys.queue(job.queue), job.id
 
 
@@ -224,10 +252,23 @@ def _run_at(options: JobOptions, now: datetime) -> datetime | None:
     return run_at if run_at and run_at > now else None
 
 
-def _first(chosen: int | None, of_task: int | None, default: int) -> int:
-    if chosen is not None:
-        return chosen
-    return default if of_task is None else of_task
+def _expires_at(options: JobOptions, now: datetime, run_at: datetime | None) -> datetime | None:
+    if options.expires is None:
+        return None
+    expires_at = now + timedelta(seconds=options.expires)
+    if run_at is not None and expires_at <= run_at:
+        late = "it would expire before run_at; expires counts from now"
+        raise InvalidOptions(
+            errors=[{"loc": ["query", "expires"], "message": late, "type": "expires_too_early"}]
+        )
+    return expires_at
+
+
+def _result_ttl(task: Task[..., Any], options: JobOptions, settings: Settings) -> int:
+    if options.result_ttl is not None:
+        return options.result_ttl
+    of_task = task.options.result_ttl
+    return settings.result_ttl if of_task is None else of_task
 
 
 def _unknown_queue(queue: str, settings: Settings) -> dict[str, Any]:

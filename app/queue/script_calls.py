@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rq.utils import utcformat
 
 from app.queue import keys
-from app.queue.lookup import Hash, attempts
+from app.queue.attempts import Hash, counted, last_of, retries_given
+from app.queue.new_callback import new_callback
 
-ScriptCall = tuple[Sequence[str], Sequence[str | int]]
+ScriptCall = tuple[Sequence[str], Sequence[str | bytes | int]]
 """A script's keys, and its arguments."""
 
 
-def retry_call(job_id: str, raw: Hash) -> ScriptCall:
-    """Call `retry.lua`: the job begins anew with the attempts that it was given at first."""
+def retry_call(job_id: str, raw: Hash, results: Sequence[Any]) -> ScriptCall:
+    """Call `retry.lua`: the job begins anew with the attempts that it was given at first.
+
+    Args:
+        job_id: the job's id.
+        raw: its hash.
+        results: its last result, as Redis gives a stream's entries.
+    """
     queue = raw.get(b"origin", b"").decode()
-    begun, most = attempts(raw)
-    retries = most - 1 - int(raw.get(b"attempts_before") or 0)
+    begun, _ = counted(raw)
     return (
         [
             keys.job(job_id),
@@ -25,8 +32,22 @@ def retry_call(job_id: str, raw: Hash) -> ScriptCall:
             keys.registry("canceled", queue),
             keys.QUEUES,
         ],
-        [job_id, utcformat(datetime.now(UTC)), retries, begun],
+        [
+            *(job_id, utcformat(datetime.now(UTC)), retries_given(raw), begun),
+            *(last_of(raw, results), *_callback(job_id, raw)),
+        ],
     )
+
+
+def _callback(job_id: str, raw: Hash) -> Sequence[str | bytes | int]:
+    """Give the id and the fields of the callback that tells of the next end, if one is to."""
+    url = raw.get(b"callback", b"").decode()
+    if not url:
+        return ()
+    task, queue = (raw.get(field, b"").decode() for field in (b"description", b"origin"))
+    keep = max(int(raw.get(field) or 0) for field in (b"result_ttl", b"failure_ttl"))
+    callback = new_callback(job_id, task, queue, url, keep)
+    return (callback.id, *callback.fields)
 
 
 def delete_call(job_id: str, queue: str) -> ScriptCall:

@@ -16,8 +16,9 @@ from redis.exceptions import ResponseError
 from rq import Worker
 from rq.utils import get_call_string, str_to_date
 
-from app.errors import ForgedPickle, UnknownJob
+from app.errors import ForgedPickle, JobGone, UnknownJob
 from app.queue import keys
+from app.queue.lookup import missing
 from app.queue.wire import UnreadablePickle, load_call, load_result, load_traceback, loads
 
 MOST_CHARACTERS = 1_000_000
@@ -64,13 +65,13 @@ class ShownJob:
         """Read a job.
 
         Raises:
-            UnknownJob: there is none of this id.
+            UnknownJob, JobGone: there is none of this id, or none any more.
             redis.RedisError: Redis is away.
         """
         # RQ keeps other things than jobs under names with a colon.
         for job in [] if ":" in job_id else cls.fetch_many([job_id], connection):
             return job
-        raise UnknownJob(job_id=job_id)
+        raise missing(job_id)
 
     @classmethod
     def fetch_many(cls, job_ids: Iterable[str], client: redis.Redis) -> list[Self]:
@@ -158,7 +159,7 @@ class ShownWorker(Worker):
             return None
         try:
             return ShownJob.fetch(job_id, self.connection)
-        except UnknownJob:
+        except (UnknownJob, JobGone):
             return ShownJob(job_id, {b"description": b"this job is gone"}, (), self.connection)
 
 

@@ -7,10 +7,9 @@ from redis.exceptions import ConnectionError as NotRecorded
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
-from rq.utils import as_text, now
+from rq.utils import now
 from rq.worker import BaseWorker
 
-from app.queue import keys
 from app.queue.wire import WireSerializer
 from app.worker.aside import Aside
 from app.worker.job import TaskJob
@@ -23,7 +22,7 @@ _TIMED_OUT = "JobTimeoutException: the job heeded no time-out; its process was k
 
 
 class Burial:
-    """Settles the last job of a horse that crashed, or that was killed for a reason."""
+    """Settles the last jobs of a horse that crashed, or that was killed for a reason."""
 
     def __init__(self, worker: BaseWorker, recovery: Recovery, aside: Aside) -> None:
         self._worker = worker
@@ -34,32 +33,24 @@ class Burial:
         self.put_back = False  # it was killed, for the worker ends
 
     def bury(self, end: End) -> None:
-        """Settle the job; call it again where Redis was away.
+        """Settle them; call it again where Redis was away.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
         record = end.record
-        if record.doing is not Doing.WAITING:
+        is_at_one = record.doing is not Doing.WAITING
+        # Claimed ahead, or in its last breath. It goes back first: what it was at comes before it.
+        running = record.job_id if is_at_one else None
+        self._recovery.put_back_claimed(self._worker.key, running=running)
+        if is_at_one:
             self._settle(record, end)
-        self.put_back_claimed()
+        if end.before.doing is Doing.RECORDING:  # its end was on the way; mostly it has arrived
+            self._recovery.put_back(*end.before.names)
         self.stopped, self.overdue, self.put_back = None, False, False
 
-    def put_back_claimed(self) -> None:
-        """Give back a job that was claimed in the horse's last breath; its function never ran.
-
-        Raises:
-            redis.exceptions.RedisError: Redis is away.
-        """
-        job_id, execution_id = self._worker.connection.hmget(
-            self._worker.key, "current_job", "execution"
-        )
-        if job_id and execution_id:
-            queue = self._worker.connection.hget(keys.job(as_text(job_id)), "origin")
-            self._recovery.put_back(as_text(job_id), as_text(execution_id), as_text(queue or b""))
-
     def _settle(self, record: Record, end: End) -> None:
-        names = record.job_id, record.execution_id, record.queue
+        names = record.names
         if self.stopped == record.job_id:
             self._record_stop(record)
         elif self.put_back:
@@ -71,8 +62,7 @@ class Burial:
             self._recovery.lost(Loss(*names, reason))
 
     def _record_stop(self, record: Record) -> None:
-        worker = self._worker
-        names = record.job_id, record.execution_id, record.queue
+        worker, names = self._worker, record.names
         try:
             job = TaskJob.fetch(record.job_id, worker.connection)
         except NoSuchJobError:

@@ -36,7 +36,6 @@ _UNUSUAL = (
     b"failure_callback_name",
     b"stopped_callback_name",
     b"webhooks",
-    b"dependency_ids",
     b"group_id",
     b"repeats_left",
 )
@@ -54,6 +53,7 @@ class Assignment:
     task: AnyTask | None = None
     timeout: int = 0  # seconds; below 1 there is none
     result_ttl: int = 0  # seconds; 0: it is not kept, -1: for ever
+    is_plain: bool = False  # so that it is run without RQ
 
     @property
     def is_isolated(self) -> bool:
@@ -76,9 +76,23 @@ class Executor:
 
     def begin(self, claim: Claim) -> Assignment:
         """Note that a claimed job runs from now on, and read what it calls."""
-        begun = time.monotonic()
         # First of all: should reading it kill us, that counts as the job's own doing.
+        return self.read(claim, self.note(claim))
+
+    def note(self, claim: Claim) -> float:
+        """Note that a claimed job runs from now on; gives the time, on the monotonic clock."""
+        begun = time.monotonic()
         self._slot.running(claim.names, begun)
+        return begun
+
+    def note_again(self) -> float:
+        """Note that the time of that job begins only now: Redis had to be waited for."""
+        begun = time.monotonic()
+        self._slot.begun(begun)
+        return begun
+
+    def read(self, claim: Claim, begun: float) -> Assignment:
+        """Read what a claimed job calls."""
         fields = claim.fields
         try:
             timeout = int(fields.get(b"timeout") or DEFAULT_TIMEOUT)
@@ -86,7 +100,13 @@ class Executor:
             call = load_call(fields[b"data"])
         except (KeyError, ForgedPickle, ValueError):
             return Assignment(claim, begun)
-        return Assignment(claim, begun, call, self._catalogue.at(call.path), timeout, result_ttl)
+        task = self._catalogue.at(call.path)
+        # Arguments of ours have names; a result may be kept for ever, or not at all.
+        usual = task is not None and not call.args and result_ttl >= 1
+        # What RQ keeps of who waits for whom is gone by now where the job is one of ours.
+        usual = usual and (b"after_failure" in fields or not fields.get(b"dependency_ids"))
+        plain = usual and not any(map(fields.get, _UNUSUAL))
+        return Assignment(claim, begun, call, task, timeout, result_ttl, plain)
 
     def execute(self, assignment: Assignment) -> Finish | None:
         """Run a claimed job; gives what is left to record of it, None where all is recorded."""
@@ -96,8 +116,8 @@ class Executor:
         job.task, job.coroutines = task, self._coroutines
         if assignment.timeout > 0:
             self._slot.running_until(assignment.begun + assignment.timeout + TIMEOUT_SLACK)
-        plain = assignment.call is not None and task is not None and not _is_unusual(assignment)
-        finish = self._settle(claim, lambda: (self._run if plain else self._leave)(job, assignment))
+        action = self._run if assignment.is_plain else self._leave
+        finish = self._settle(claim, lambda: action(job, assignment))
         if finish is None:
             self._slot.waiting()
         else:
@@ -166,12 +186,13 @@ class Executor:
             self._recorder.retry(claim, job, value)
             return None
         self._recorder.end_if_forked()
-        return Finish(claim, job, value, assignment.result_ttl, seconds)
+        has_log = job.has_log or b"log" in claim.fields
+        return Finish(claim, job, value, assignment.result_ttl, seconds, has_log)
 
     def _leave(self, job: TaskJob, assignment: Assignment) -> None:
         """Leave it to RQ."""
         if job.task is None:
-            job.retries_left = 0  # no attempt can mend it
+            job.give_up()  # no attempt can mend it
         try:
             self._recorder.perform(assignment.claim, job)
         finally:
@@ -192,14 +213,6 @@ class Executor:
             raise JobTimeoutException(
                 f"Task exceeded maximum timeout value ({self._timeout} seconds)"
             )
-
-
-def _is_unusual(assignment: Assignment) -> bool:
-    if assignment.call is not None and assignment.call.args:
-        return True  # a plain RQ client's; arguments of ours have names
-    if assignment.result_ttl < 1:
-        return True  # kept for ever, or not at all
-    return any(assignment.claim.fields.get(name) for name in _UNUSUAL)
 
 
 def _discard(claim: Claim) -> None:

@@ -7,15 +7,14 @@ from rq import worker_registration
 from rq.utils import utcformat
 from rq.worker import BaseWorker
 
-from app.queue import keys
 from app.queue.scripts import script
-from app.worker.slot import Doing, Record
+from app.worker.slot import NOTHING, Doing, Record
 
 EXPIRES = 20  # seconds after its last heartbeat that a worker is no longer listed
 
 
 class Heartbeat:
-    """Keeps a worker's record, and the record of the job that it runs, from expiring."""
+    """Keeps a worker's record, and the records of the jobs that it has in hand, from expiring."""
 
     def __init__(self, worker: BaseWorker, lease: int) -> None:
         self._worker = worker
@@ -23,8 +22,11 @@ class Heartbeat:
         self._script = worker.connection.register_script(script("beat"))
         self.registered = False
 
-    def beat(self, record: Record) -> float:
-        """Register the worker, or renew it and its job; gives the seconds until the next beat.
+    def beat(self, record: Record, before: Record = NOTHING) -> float:
+        """Register the worker, or renew it and its jobs; gives the seconds until the next beat.
+
+        Those are the one that it is at, the one `before` if its end is not recorded yet, and what
+        was claimed ahead, which Redis knows.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
@@ -34,19 +36,13 @@ class Heartbeat:
             self._worker.register_birth()
             self.registered = True
         now = time.time()
-        key = self._worker.key
-        script_keys = [key]
         args: list[str | float] = [utcformat(datetime.fromtimestamp(now, UTC)), now, EXPIRES]
+        args += [self._lease, round(time.monotonic() - record.begun, 3)]
         if record.doing is not Doing.WAITING:
-            script_keys += [
-                keys.registry("started", record.queue),
-                keys.execution(record.job_id, record.execution_id),
-                keys.executions(record.job_id),
-                keys.job(record.job_id),
-            ]
-            worked = round(time.monotonic() - record.begun, 3)
-            args += [record.job_id, record.execution_id, self._lease, worked]
-        if not self._script(keys=script_keys, args=args):
+            args += record.names
+        if before.doing is Doing.RECORDING:
+            args += before.names
+        if not self._script(keys=[self._worker.key], args=args):
             self._write_anew()
         return self._lease / 3
 

@@ -12,12 +12,14 @@ from redis.exceptions import RedisError
 
 from app.catalogue import Catalogue
 from app.queue.connection import dedicated
+from app.worker.ahead import LATE, Pace
 from app.worker.doorbell import Doorbell
-from app.worker.execution import Executor
+from app.worker.execution import Assignment, Executor
+from app.worker.hotline import Hotline
 from app.worker.order import QueueOrder
 from app.worker.rq_worker import PATIENCE, RQWorker
 from app.worker.slot import Slot
-from app.worker.turn import Claim, Ending, Finish, Turns
+from app.worker.turn import Claim, Ending, Finish, Turn, Turns
 
 SUSPENDED_PAUSE = 0.5  # seconds between looks while `rq suspend` holds
 MEMORY_LOOKS = 256  # jobs between two looks at the memory
@@ -57,6 +59,10 @@ class Horse:
         self._jobs = 0
         self._memory_at_start = _resident_bytes()
         self._idle_since = time.monotonic()
+        self._pace = Pace()
+        self._is_handed_over = False
+        self._finish: Finish | None = None  # has ended, which Redis is to be told
+        self._claim: Claim | None = None  # is to run next
         self._executor = Executor(worker, catalogue, slot, self._has_a_supervisor)
         names = worker.queue_names()
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -65,42 +71,112 @@ class Horse:
         def connect() -> Connection:
             return dedicated(worker.connection, PATIENCE)
 
-        self._turns = Turns(connect, self._waits_for_redis, worker.name, names, limits.lease)
+        hotline = Hotline(connect, self._waits_for_redis)
+        self._turns = Turns(hotline, worker.name, names, limits.lease)
         self._doorbell = Doorbell(lambda: dedicated(worker.connection), names)
 
     def run(self, handed_over: Claim | None) -> Exit:
         """Run jobs; only the one that was handed over, where there is one."""
         self._executor.install_alarm()
-        finish: Finish | None = None
         end: Exit | None = None
+        self._is_handed_over = handed_over is not None
         if handed_over is not None:
-            finish, end = self._executor.execute(self._executor.begin(handed_over)), Exit.RENEW
-        while True:
-            if end is None:
-                end = self._reason_to_end()
-            if end is not None and finish is None:
-                self._executor.close()
-                return end
-            try:
-                turn = self._turns.next(finish, self._order.next(), claim=end is None)
-            except RedisError:
-                return Exit.CUT_OFF
-            if finish is not None and turn.ending is not Ending.RECORDED:
-                self._executor.end_otherwise(finish, turn.ending)
-            finish = None
-            if turn.claim is not None:
-                self._order.claimed(self._numbers[turn.claim.queue])
-                assignment = self._executor.begin(turn.claim)
-                if assignment.is_isolated:
-                    self._slot.handing_over()
+            self._execute(self._executor.begin(handed_over))
+            end = Exit.RENEW
+        try:
+            while True:
+                if end is None:
+                    end = self._reason_to_end()
+                if end is not None and self._claim is not None:
+                    self._put_back_claim()
+                if end is not None and self._finish is None:
+                    self._executor.close()
+                    return end
+                if self._claim is None:
+                    turn = self._take_turn(claim=end is None)
+                    if self._claim is None:
+                        end = self._rest(turn, end)
+                        continue
+                if not self._run_claimed(self._claim):
                     return Exit.HAND_OVER
-                finish = self._executor.execute(assignment)
-                self._jobs += 1
-                self._idle_since = time.monotonic()
-                continue
-            self._slot.waiting()
-            if end is None and turn.ending is not Ending.HAS_DEPENDENTS:
-                end = self._wait(suspended=turn.suspended)
+        except RedisError:
+            return Exit.CUT_OFF
+
+    def _take_turn(self, *, claim: bool, running: Claim | None = None) -> Turn:
+        """End the last job, and claim the next one where that is wanted."""
+        finish, self._finish = self._finish, None
+        turn = self._turns.next(finish, self._order.next(), claim=claim, running=running)
+        self._take_in(turn, finish, another_runs=running is not None)
+        return turn
+
+    def _run_claimed(self, claim: Claim) -> bool:
+        """Run what was claimed; says no where it wants a process of its own."""
+        if self._pace.is_brisk() and self._may_claim_ahead(self._finish):
+            return self._run_and_claim_ahead(claim, self._finish)
+        if claim.is_ahead:
+            self._take_turn(claim=False, running=claim)
+        self._claim = None
+        return self._execute(self._executor.begin(claim))
+
+    def _may_claim_ahead(self, last: Finish | None) -> bool:
+        limits = self._limits
+        if limits.max_jobs is not None and self._slot.done + 1 >= limits.max_jobs:
+            return False  # it would be one too many
+        # What RQ's own way must end is not to wait until another job has ended.
+        return self._jobs + 1 < limits.renew_after and not (last and last.claim.has_dependents)
+
+    def _run_and_claim_ahead(self, claim: Claim, last: Finish | None) -> bool:
+        """Run a job while Redis ends the last one and claims the next; see `ahead`."""
+        call = self._turns.prepare(last, self._order.next(), claim=True, running=claim)
+        begun = self._executor.note(claim)
+        self._slot.claiming_ahead(call.execution_id)
+        had_to_wait = self._turns.send(call)
+        if had_to_wait:  # for Redis
+            begun = self._executor.note_again()
+        is_executed = self._execute(self._executor.read(claim, begun))
+        self._slot.not_claiming_ahead()
+        is_late = had_to_wait or time.monotonic() - begun > LATE
+        self._take_in(self._turns.read(call), last, another_runs=True)
+        if self._claim is not None and (is_late or not is_executed):
+            self._put_back_claim()
+        return is_executed
+
+    def _execute(self, assignment: Assignment) -> bool:
+        """Execute a job, unless it wants a process of its own."""
+        if assignment.is_isolated and not self._is_handed_over:
+            self._slot.handing_over()
+            return False
+        self._finish = self._executor.execute(assignment)
+        self._jobs += 1
+        self._idle_since = time.monotonic()
+        self._pace.ended(assignment.begun, self._idle_since)
+        return True
+
+    def _take_in(self, turn: Turn, finish: Finish | None, *, another_runs: bool) -> None:
+        """Note what a turn has brought, and what became of the job that it was to end."""
+        self._claim = turn.claim
+        if turn.claim is not None:
+            self._order.claimed(self._numbers[turn.claim.queue])
+        if finish is None or turn.ending is Ending.RECORDED:
+            return
+        if another_runs:
+            self._slot.turn_back()
+        self._executor.end_otherwise(finish, turn.ending)
+        if another_runs:
+            self._slot.turn_back()
+
+    def _put_back_claim(self) -> None:
+        assert self._claim is not None
+        self._turns.put_back(self._claim)
+        self._claim = None
+
+    def _rest(self, turn: Turn, end: Exit | None) -> Exit | None:
+        """Wait where there was no job; says to end where none may come or came in time."""
+        self._slot.waiting()
+        self._pace.rested()
+        if end is None and turn.ending is not Ending.HAS_DEPENDENTS:
+            return self._wait(suspended=turn.suspended)
+        return end
 
     def _reason_to_end(self) -> Exit | None:
         limits = self._limits

@@ -30,20 +30,16 @@ class TaskJob(Witnessed, WireJob):
         return job
 
     def __getattr__(self, name: str) -> Any:
-        unrestored = self.__dict__.pop("_unrestored", None)
-        if unrestored is None:
-            raise AttributeError(name)
+        unrestored = self.__dict__.get("_unrestored")
+        if unrestored is None:  # or another thread has restored it just now
+            return object.__getattribute__(self, name)
         job_id, fields, connection = unrestored
-        kept = dict(self.__dict__)
-        try:
-            self.__init__(job_id, connection)  # type: ignore[misc]
-            self.restore(fields)
-        except BaseException:  # a broken record: whoever asks next is to hear it too
-            self.__dict__.clear()
-            kept["_unrestored"] = unrestored
-            raise
-        finally:
-            self.__dict__.update(kept)
+        # On the side: of a broken record, whoever asks next is to hear too.
+        restored = type(self)(job_id, connection)
+        restored.restore(fields)
+        for each, value in restored.__dict__.items():
+            self.__dict__.setdefault(each, value)
+        self.__dict__.pop("_unrestored", None)
         return getattr(self, name)
 
     @property

@@ -65,6 +65,7 @@ class Recorder:
         """Run a job again that has raised an exception, or fail it."""
         queue = self._adopt(claim)
         self._make_sure()
+        job.raised(error[1])
         job._status = JobStatus.FAILED  # noqa: SLF001 - as RQ's perform_job does
         job.ended_at = now()
         self._worker.handle_exception(job, *error)

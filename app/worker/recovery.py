@@ -8,13 +8,13 @@ from typing import Any
 
 import redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq import Queue
 from rq.exceptions import AbandonedJobError
 from rq.executions import Execution
 from rq.job import JobStatus
 from rq.timeouts import UnixSignalDeathPenalty
-from rq.utils import now
+from rq.utils import as_text, now
 
 from app.queue import keys
 from app.queue.scripts import script
@@ -67,7 +67,11 @@ class Recovery:
         taken = self._expired(keys=self._registries, args=[TIME_FOR_ONE, MOST_AT_ONCE])
         for number, entry in zip(taken[::2], taken[1::2], strict=True):
             job_id, _, execution_id = entry.decode().partition(":")
-            self.lost(Loss(job_id, execution_id, self._queues[number - 1], "its worker died"))
+            queue = self._queues[number - 1]
+            if self._was_claimed_ahead(job_id, execution_id):
+                self.put_back(job_id, execution_id, queue)
+            else:
+                self.lost(Loss(job_id, execution_id, queue, "its worker died"))
         return len(taken) // 2
 
     def lost(self, loss: Loss) -> None:
@@ -109,19 +113,43 @@ class Recovery:
 
     def put_back(self, job_id: str, execution_id: str, queue_name: str) -> None:
         """Give a job back to the front of its queue that was taken from its horse on purpose."""
-        done = self._requeue(
-            keys=[
-                keys.job(job_id),
-                keys.queue(queue_name),
-                keys.registry("started", queue_name),
-                keys.executions(job_id),
-                keys.execution(job_id, execution_id),
-                keys.QUEUES,
-            ],
-            args=[job_id, execution_id],
-        )
+        count, *rest = put_back_arguments(job_id, execution_id, queue_name)
+        done = self._requeue(keys=rest[:count], args=rest[count:])
         if done:
             logger.warning("job.put_back id=%s", job_id)
+
+    def put_back_claimed(
+        self, worker_key: str, *, call: str | None = None, running: str | None = None
+    ) -> bool:
+        """Give back what the last call of a worker has claimed, unless it is what is `running`.
+
+        Where `call` is given, only if that was the last call; says whether it was. What has ended
+        stays as it is.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        job_id, last = self._texts(worker_key, "claimed", "execution")
+        if call not in {None, last}:
+            return False
+        if job_id and job_id != running:
+            [queue] = self._texts(keys.job(job_id), "origin")
+            self.put_back(job_id, last, queue)
+        return True
+
+    def _was_claimed_ahead(self, job_id: str, execution_id: str) -> bool:
+        """Say whether a dead worker had claimed a job ahead, and never begun it."""
+        try:
+            [name] = self._texts(keys.job(job_id), "worker_name")
+            call, claimed, running = self._texts(
+                keys.worker(name), "execution", "claimed", "current_job"
+            )
+        except (ResponseError, ValueError):  # a broken record
+            return False
+        return (call, claimed) == (execution_id, job_id) and running != job_id
+
+    def _texts(self, key: str, *fields: str) -> list[str]:
+        return [(as_text(value) if value else "") for value in self._connection.hmget(key, *fields)]
 
     def _judge(self, loss: Loss, pipeline: Pipeline) -> Verdict | None:
         """Write what becomes of a lost job; begun anew where its record changes meanwhile."""
@@ -140,14 +168,15 @@ class Recovery:
         pipeline.hset(job.key, "crashes", crashes)
         reason = loss.reason
         if crashes >= MOST_CRASHES:
-            job.retries_left = 0
+            job.give_up()
             reason = f"{reason}, as {crashes - 1} workers did before that ran it"
+        job.fault = text = f"WorkerLost: {reason}"
         if again := job.should_retry:
             job.retry(self._queue(loss.queue), pipeline)
         else:
             job.set_status(JobStatus.FAILED, pipeline)
             job._handle_failure(  # noqa: SLF001 - as RQ's own cleanup does
-                f"WorkerLost: {reason}",
+                text,
                 pipeline,
                 worker_name=job.worker_name or "",
                 execution_id=loss.execution_id,
@@ -158,6 +187,19 @@ class Recovery:
 
     def _queue(self, name: str) -> Queue:
         return Queue(name, self._connection, job_class=TaskJob, serializer=WireSerializer)
+
+
+def put_back_arguments(job_id: str, execution_id: str, queue_name: str) -> list[Any]:
+    """Give the number of keys, the keys and the arguments of `requeue.lua`."""
+    names = [
+        keys.job(job_id),
+        keys.queue(queue_name),
+        keys.registry("started", queue_name),
+        keys.executions(job_id),
+        keys.execution(job_id, execution_id),
+        keys.QUEUES,
+    ]
+    return [len(names), *names, job_id, execution_id]
 
 
 def _tell(verdict: Verdict) -> None:

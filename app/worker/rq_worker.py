@@ -1,10 +1,11 @@
 """RQ's worker base, and what we change in it; all else that is RQ's own stays as it is."""
 
 import contextlib
+import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -40,6 +41,14 @@ class RQWorker(BaseWorker):
     make_sure: Callable[[float | None], None] | None = None
     """Waits for Redis; raises `TakenOver` where the job is not ours any more. Its argument is how
     many seconds what comes next may take; None stands for the record alone, which may wait."""
+
+    tasks: Mapping[str, str] | None = None
+    """What `Catalogue.digests` gives of the tasks that it has loaded; the doctor compares them."""
+
+    def serialize(self) -> dict[str, Any]:
+        """Give its record as RQ writes it, and its tasks beside that."""
+        told = {} if self.tasks is None else {"tasks": json.dumps(self.tasks)}
+        return {**super().serialize(), **told}
 
     def prepare_job_execution(
         self, job: RQJob, remove_from_intermediate_queue: bool = False

@@ -2,6 +2,9 @@
 
 A few bytes written without a system call tell the supervisor which job runs and until when; asking
 Redis or a pipe for it would cost more than many a job takes.
+
+There are two places for jobs, used in turn: while one job runs, the end of the one before it may
+still be on its way to Redis.
 """
 
 import mmap
@@ -9,15 +12,21 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-_SIZE = 4096
+_SIZE = 8192
 _NEVER = float("inf")
-_FLAGS = struct.Struct("<BxxxxxxxQ")  # whether to end, jobs done
-_DONE = struct.Struct("<Q")
+_MUST_END_AT = 0
+_PLACE_AT = 1  # which of the two places holds the job that the horse is at
 _DONE_AT = 8
+_AHEAD_AT = 16
+_AHEAD_SIZE = 32  # an execution's id
+_FIRST_PLACE_AT = 64
+_PLACE_SIZE = (_SIZE - _FIRST_PLACE_AT) // 2
+_DONE = struct.Struct("<Q")
 _RECORD = struct.Struct("<BxxxxxxxddH")  # doing, begun, deadline, length of the names
-_DEADLINE = struct.Struct("<d")
-_DEADLINE_AT = _FLAGS.size + 16
-_NAMES = _FLAGS.size + _RECORD.size
+_TIME = struct.Struct("<d")
+_BEGUN_OFFSET = 8
+_DEADLINE_OFFSET = 16
+_MOST_NAMES = _PLACE_SIZE - _RECORD.size
 
 
 class Doing(IntEnum):
@@ -26,12 +35,12 @@ class Doing(IntEnum):
     WAITING = 0  # for a job, or for Redis' answer: no job's function runs
     RUNNING = 1  # a job's function
     HANDING_OVER = 2  # it has claimed a job that wants a process of its own, and ends
-    RECORDING = 3  # a job's function has ended, and Redis does not know yet how
+    RECORDING = 3  # a job's function has ended, and Redis may not know yet how
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One look at the slot. Times are of the monotonic clock, in seconds."""
+    """One look at a place of the slot. Times are of the monotonic clock, in seconds."""
 
     doing: Doing
     begun: float
@@ -40,51 +49,87 @@ class Record:
     execution_id: str
     queue: str
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What tells the job from all others: its id, its execution's, and its queue."""
+        return self.job_id, self.execution_id, self.queue
+
+
+NOTHING = Record(Doing.WAITING, 0.0, 0.0, "", "", "")
+
 
 class Slot:
     """The shared memory; made before the fork."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
+        self._at = _FIRST_PLACE_AT  # the horse's own note of where its place begins
 
     def running(self, job: tuple[str, str, str], begun: float) -> None:
         """Note the job (its id, its execution's id, its queue) that runs from now on."""
-        names = "\n".join(job).encode()[: _SIZE - _NAMES]
-        packed = _RECORD.pack(Doing.RUNNING, begun, _NEVER, len(names)) + names
-        self._memory[_FLAGS.size : _FLAGS.size + len(packed)] = packed
+        names = "\n".join(job).encode()[:_MOST_NAMES]
+        self._turn()
+        self._memory[self._at : self._at + _RECORD.size + len(names)] = (
+            _RECORD.pack(Doing.RUNNING, begun, _NEVER, len(names)) + names
+        )
+        self._show()
+
+    def begun(self, begun: float) -> None:
+        """Note that what is noted as running has begun only now."""
+        _TIME.pack_into(self._memory, self._at + _BEGUN_OFFSET, begun)
 
     def running_until(self, deadline: float) -> None:
         """Note when what runs must have ended."""
-        _DEADLINE.pack_into(self._memory, _DEADLINE_AT, deadline)
-        self._memory[_FLAGS.size] = Doing.RUNNING
+        _TIME.pack_into(self._memory, self._at + _DEADLINE_OFFSET, deadline)
+        self._memory[self._at] = Doing.RUNNING
 
     def handing_over(self) -> None:
         """Note that the job is for the next horse."""
-        self._memory[_FLAGS.size] = Doing.HANDING_OVER
+        self._memory[self._at] = Doing.HANDING_OVER
 
     def recording(self) -> None:
         """Note that the job's function has ended; no deadline holds any more."""
-        self._memory[_FLAGS.size] = Doing.RECORDING
+        self._memory[self._at] = Doing.RECORDING
 
     def waiting(self) -> None:
         """Note that no job's function runs, and none is to be recorded."""
-        self._memory[_FLAGS.size] = Doing.WAITING
+        self._memory[self._at] = Doing.WAITING
+
+    def turn_back(self) -> None:
+        """Let the job before be what the horse is at, and this one be the job before."""
+        self._turn()
+        self._show()
+
+    def claiming_ahead(self, call: str) -> None:
+        """Note the call that claims another job while this one runs."""
+        self._memory[_AHEAD_AT : _AHEAD_AT + _AHEAD_SIZE] = call.encode()
+
+    def not_claiming_ahead(self) -> None:
+        """Note that what was claimed ahead, if anything, is held up by no job any more."""
+        self._memory[_AHEAD_AT] = 0
 
     def look(self) -> Record:
         """Read what the horse does."""
-        doing, begun, deadline, length = _RECORD.unpack_from(self._memory, _FLAGS.size)
-        names = self._memory[_NAMES : _NAMES + length].decode(errors="replace").split("\n")
-        job_id, execution_id, queue = names if len(names) == 3 else ("", "", "")
-        return Record(Doing(doing), begun, deadline, job_id, execution_id, queue)
+        return self._read(self._memory[_PLACE_AT])
+
+    def look_before(self) -> Record:
+        """Read what it did before. `RECORDING`: Redis may not know yet how that job has ended."""
+        return self._read(1 - self._memory[_PLACE_AT])
+
+    def look_ahead(self) -> tuple[str, Record]:
+        """Read the call that claims ahead, and the job that runs meanwhile; '' where none does."""
+        call, record = self._read_ahead(), self.look()
+        # Else it went on to another job while we looked.
+        return (call if call == self._read_ahead() else ""), record
 
     @property
     def must_end(self) -> bool:
         """Whether the horse is to claim no further job."""
-        return bool(self._memory[0])
+        return bool(self._memory[_MUST_END_AT])
 
     def end(self) -> None:
         """Let the horse claim no further job."""
-        self._memory[0] = 1
+        self._memory[_MUST_END_AT] = 1
 
     @property
     def done(self) -> int:
@@ -100,4 +145,23 @@ class Slot:
 
     def clear(self) -> None:
         """Make it ready for the next horse."""
-        self._memory[_FLAGS.size : _NAMES] = bytes(_RECORD.size)
+        self._memory[_PLACE_AT] = 0
+        self._memory[_AHEAD_AT:] = bytes(_SIZE - _AHEAD_AT)
+
+    def _turn(self) -> None:
+        self._at = _FIRST_PLACE_AT + (_PLACE_SIZE if self._at == _FIRST_PLACE_AT else 0)
+
+    def _show(self) -> None:
+        self._memory[_PLACE_AT] = self._at != _FIRST_PLACE_AT
+
+    def _read(self, place: int) -> Record:
+        at = _FIRST_PLACE_AT + place * _PLACE_SIZE
+        doing, begun, deadline, length = _RECORD.unpack_from(self._memory, at)
+        at += _RECORD.size
+        names = self._memory[at : at + length].decode(errors="replace").split("\n")
+        job_id, execution_id, queue = names if len(names) == 3 else ("", "", "")
+        return Record(Doing(doing), begun, deadline, job_id, execution_id, queue)
+
+    def _read_ahead(self) -> str:
+        call = self._memory[_AHEAD_AT : _AHEAD_AT + _AHEAD_SIZE]
+        return call.decode(errors="replace") if call[0] else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.lifeline import lifeline
 from app.worker.horse import Exit, Horse
-from app.worker.slot import Doing, Record, Slot
+from app.worker.slot import NOTHING, Doing, Record, Slot
 from app.worker.turn import Claim
 
 logger = logging.getLogger("task_api.worker")
@@ -27,6 +27,7 @@ class End:
 
     status: int  # as os.waitpid gives it
     record: Record
+    before: Record = NOTHING  # what it was at before that
 
     @property
     def exit(self) -> Exit | None:
@@ -68,6 +69,14 @@ class Stable:
         """See what the horse is at."""
         return self._slot.look()
 
+    def look_before(self) -> Record:
+        """See what it was at before; Redis may not know yet how that has ended."""
+        return self._slot.look_before()
+
+    def look_ahead(self) -> tuple[str, Record]:
+        """See what the horse is at, and the call that claims ahead of it; '' where none does."""
+        return self._slot.look_ahead()
+
     def start(self, handed_over: Claim | None) -> None:
         """Fork a horse, for the job that was handed over alone, or for all that come."""
         self._slot.clear()
@@ -94,7 +103,7 @@ class Stable:
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if not pid:
             return None
-        end = End(status, self._slot.look())
+        end = End(status, self._slot.look(), self._slot.look_before())
         self.pid = 0
         self._close_wake()
         if end.exit is not None or end.record.doing is not Doing.WAITING:

@@ -15,11 +15,13 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from rq.worker import BaseWorker
 
 from app.queue import keys
+from app.worker.ahead import HeldUp
 from app.worker.aside import Aside
 from app.worker.burial import Burial
 from app.worker.commands import Commands
 from app.worker.heartbeat import Heartbeat
 from app.worker.horse import Exit
+from app.worker.pruning import Pruning
 from app.worker.recovery import Loss, Recovery
 from app.worker.scheduler import Scheduler
 from app.worker.slot import Doing, Record
@@ -55,16 +57,19 @@ class Supervisor:
         self._aside = Aside()
         self._recovery = Recovery(worker.connection, names, self._aside)
         self._burial = Burial(worker, self._recovery, self._aside)
+        self._held_up = HeldUp(worker.key, self._recovery, stable.look_ahead)
         self._commands: Commands | None = None
         # What has expired while nobody could renew it is not taken from a worker that lives: the
         # others get one lease to renew theirs, after Redis was away and after our own start.
         self._take_over = Duty(self._take_over_expired, time.monotonic() + lease)
         self._duties = [
-            Duty(lambda: self._heartbeat.beat(self._stable.look())),
+            Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before())),
             Duty(self._listen),
             Duty(self._scheduler.look),
             self._take_over,
             Duty(self._maintain, time.monotonic() + lease),
+            Duty(Pruning(worker.connection).sweep),
+            Duty(self._held_up.put_back),
         ]
         self._unsettled: Callable[[], None] | None = None
         self._handed_over: Claim | None = None
@@ -115,20 +120,19 @@ class Supervisor:
             self._unsettled = lambda: self._prepare_handover(end.record)
         elif end.exit is Exit.CUT_OFF:
             with contextlib.suppress(RedisError):
-                self._burial.put_back_claimed()
+                self._recovery.put_back_claimed(self._worker.key)
         elif end.exit is None:
             self._unsettled = lambda: self._burial.bury(end)
 
     def _prepare_handover(self, record: Record) -> None:
-        names = record.job_id, record.execution_id, record.queue
         if self._asked_at is not None:
-            self._recovery.put_back(*names)
+            self._recovery.put_back(*record.names)
             return
         fields: Any = self._worker.connection.hgetall(keys.job(record.job_id))
         if fields:
             self._handed_over = Claim(record.job_id, record.execution_id, fields, time.time())
         else:
-            self._recovery.lost(Loss(*names, "it was deleted"))
+            self._recovery.lost(Loss(*record.names, "it was deleted"))
 
     def _do_duties(self) -> None:
         for duty in self._duties:

@@ -12,6 +12,7 @@ from rq.results import Result
 from rq.utils import utcformat
 
 from app.queue import keys
+from app.queue.scripts import script
 
 logger = logging.getLogger("task_api.worker")
 
@@ -33,6 +34,8 @@ def fail_unreadable(
         ended_at = utcformat(datetime.fromtimestamp(now, UTC))
         pipeline.hset(keys.job(job_id), items=["status", "failed", "ended_at", ended_at])
         pipeline.expire(keys.job(job_id), DEFAULT_FAILURE_TTL)
+        pipeline.expire(keys.log(job_id), DEFAULT_FAILURE_TTL)
+        pipeline.eval(script("ended"), 1, keys.job(job_id), job_id, "failed", ended_at)
         pipeline.zadd(keys.registry("failed", queue), {job_id: int(now) + DEFAULT_FAILURE_TTL})
         failed = Result(job_id, Result.Type.FAILED, connection, exc_string=reason)
         failed.save(DEFAULT_FAILURE_TTL, pipeline)

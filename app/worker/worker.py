@@ -82,6 +82,7 @@ class Worker(RQWorker):
         for name in _WORDY:
             logging.getLogger(name).setLevel(logging_level or logging.WARNING)
         catalogue = load_catalogue(self.settings)
+        self.tasks = catalogue.digests()
         self._dequeue_strategy = dequeue_strategy
         limits = Limits(
             lease=round(self.settings.takeover_after * LEASE),

@@ -75,6 +75,21 @@ def test_a_canceled_job_is_explained(put, explain, real_api):
     assert found["kept_until"] > found["ended_at"]
 
 
+def test_a_canceled_job_names_the_request_that_canceled_it(put, explain, real_api):
+    job = put()
+    answer = real_api.post(f"/jobs/{job['id']}/cancel", headers={"X-Request-ID": "nightly-42"})
+
+    because = "a caller canceled it (request nightly-42)"
+    assert answer.json()["error"] == {
+        "type": "JobCanceled",
+        "message": because,
+        "traceback": None,
+    }
+    found = explain(job)
+    assert (found["canceled_because"], found["error"]) == (because, None)
+    assert found["summary"].endswith(f", before it had begun; {because}.")
+
+
 @pytest.mark.parametrize("job_id", ["none", "01a1f85a-3932-7dd6-a2c4-0749d7a3cafa", "a:b"])
 def test_a_job_that_never_existed_is_404(real_api, expect_problem, job_id):
     expect_problem(real_api.get(f"/jobs/{job_id}/explain"), 404, "unknown-job")

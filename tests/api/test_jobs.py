@@ -441,7 +441,7 @@ def test_a_deleted_job_is_gone_with_all_that_was_kept_of_it(
     assert (answer.status_code, answer.json()) == (200, done)
     assert redis_client.keys(f"*{job['id']}*") == []
     assert redis_client.zcard("rq:finished:default") == 0
-    expect_problem(api.get(f"/jobs/{job['id']}"), 404, "unknown-job")
+    expect_problem(api.get(f"/jobs/{job['id']}"), 410, "job-gone")
 
 
 @pytest.mark.parametrize(
@@ -611,4 +611,4 @@ def test_an_unreadable_job_can_be_deleted_as_its_error_advises(
     assert (deleted["queue"], deleted["args"]) == ("default", {})
     assert deleted["error"]["type"] == "UnreadableJob"
     assert redis_client.keys("rq:job:*") == redis_client.keys("rq:queue:*") == []
-    expect_problem(api.get(f"/jobs/{job['id']}"), 404, "unknown-job")
+    expect_problem(api.get(f"/jobs/{job['id']}"), 410, "job-gone")

@@ -81,7 +81,7 @@ def test_so_is_one_in_the_enqueueing_itself(api, app, monkeypatch, expect_proble
     async def fail(*_):
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(app.state.service.enqueuer, "aenqueue", fail)
+    monkeypatch.setattr(app.state.service.enqueuer, "aaccept", fail)
 
     answer = api.post("/tasks/daily_report")
 

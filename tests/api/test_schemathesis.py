@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from app.api import event_stream, prefer
+
 PHASES = {"examples", "coverage", "fuzzing", "stateful"}
 
 CONFIG = {
@@ -44,7 +46,14 @@ CONFIG = {
 
 
 @pytest.fixture
-def document(serve, redis_url, redis_client):
+def no_patience(monkeypatch):
+    """Let streams end and waits be over at once; they do by themselves, up to an hour later."""
+    monkeypatch.setattr(event_stream, "LONGEST", 0.05)
+    monkeypatch.setattr(prefer, "LONGEST_WAIT", 0)
+
+
+@pytest.fixture
+def document(serve, redis_url, redis_client, no_patience):
     """The document of an API that is ready, for it has a worker; nobody executes the jobs."""
     rq.SimpleWorker(["high", "default", "low"], connection=redis_client).register_birth()
     served = serve(redis_url=SecretStr(redis_url))

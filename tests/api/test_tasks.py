@@ -21,6 +21,7 @@ JOB_KEYS = {
     *("id", "task", "status", "queue", "args", "labels", "created_at", "enqueued_at", "run_at"),
     *("started_at", "ended_at", "attempt", "max_attempts", "progress", "result", "error"),
     *("position", "worker", "batch", "key", "duplicates", "links"),
+    *("after", "attempts", "callback", "expires_at"),
 }
 
 
@@ -65,7 +66,7 @@ def test_a_job_has_every_field_of_the_contract(api):
     assert set(job) == JOB_KEYS
     assert job["created_at"] == job["enqueued_at"]
     assert job["created_at"].endswith("Z")
-    assert set(job["links"]) == {"self", "result", "explain", "dashboard"}
+    assert set(job["links"]) == {*("self", "events", "result", "log", "explain", "dashboard")}
 
 
 def test_the_answer_is_what_a_look_at_the_job_gives(real_api):
@@ -149,7 +150,10 @@ def test_nothing_else_is_written(real_api, redis_client):
     job = post(real_api)
 
     keys = set(redis_client.keys())
-    assert keys == {b"rq:queues", b"rq:queue:high", f"rq:job:{job['id']}".encode()}
+    assert keys == {
+        *(b"rq:queues", b"rq:queue:high", f"rq:job:{job['id']}".encode()),
+        *(b"task-api:events", b"task-api:jobs", b"task-api:jobs:task:send_email"),
+    }
 
 
 def test_the_task_s_own_options_are_kept_with_the_job(make_client, redis_url, redis_client):

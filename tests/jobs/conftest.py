@@ -4,11 +4,13 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from app import context
+from app.tasks import Task
 from jobs.settings import job_settings
 
 Configure = Callable[..., None]
@@ -37,15 +39,18 @@ class FakeJob:
     given_up: bool = False
     claimed: bool = False
 
-    def claim(self) -> bool:
+    def claim(self, judge: Callable[[BaseException], bool]) -> bool:
         first, self.claimed = not self.claimed, True
         return first
 
+    def begin(self, *, log: bool) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
     def is_for_queue(self, value: object) -> bool:
         return False
-
-    def give_up(self) -> None:
-        self.given_up = True
 
 
 @pytest.fixture
@@ -53,6 +58,25 @@ def job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
     """Let the test run inside a job; the first task called is the job's own."""
     running = FakeJob()
     monkeypatch.setattr(context, "_source", lambda: running)
+    perform, perform_async = Task._perform, Task._perform_async
+
+    def judged(task: Task[..., Any], *call: Any) -> Any:
+        try:
+            return perform(task, *call)
+        except BaseException as error:
+            running.given_up = task.is_final(error)
+            raise
+
+    async def judged_async(task: Task[..., Any], *call: Any) -> Any:
+        try:
+            return await perform_async(task, *call)
+        except BaseException as error:
+            running.given_up = task.is_final(error)
+            raise
+
+    # A worker asks for the task's judgement; here nobody else does.
+    monkeypatch.setattr(Task, "_perform", judged)
+    monkeypatch.setattr(Task, "_perform_async", judged_async)
     return running
 
 

@@ -20,7 +20,7 @@ from app.catalogue import load_catalogue
 from app.errors import RedisServerMissing
 from app.local.embedded import find_server
 from app.local.ports import any_free
-from app.models import DEFAULT_OPTIONS
+from app.options import DEFAULT_OPTIONS
 from app.queue.connection import connect_async
 from app.queue.control import Control
 from app.queue.enqueue import Enqueuer

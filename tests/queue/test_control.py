@@ -12,13 +12,13 @@ from rq.job import Job as RQJob
 
 from app.errors import (
     JobGone,
-    UnknownJob,
     RedisUnavailable,
+    UnknownJob,
     UnreadableJob,
     WorkerUnreachable,
     WrongStatus,
 )
-from app.models import JobOptions
+from app.options import JobOptions
 from app.queue import control as control_module
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import wait_until, work

@@ -18,7 +18,7 @@ from rq.job import Job as RQJob
 
 from app import calls
 from app.errors import InvalidArguments, InvalidOptions, QueueFull, RedisUnavailable
-from app.models import DEFAULT_OPTIONS, JobOptions
+from app.options import DEFAULT_OPTIONS, JobOptions
 from app.queue.enqueue import Enqueuer
 from app.queue.wire import load_call
 from tests.queue import tasks_for_tests as mine

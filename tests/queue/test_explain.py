@@ -14,7 +14,7 @@ from rq.suspension import resume, suspend
 from rq.utils import utcformat
 
 from app.errors import RedisUnavailable, UnknownJob
-from app.models import JobOptions
+from app.options import JobOptions
 from app.queue import explain as explain_module
 from app.queue import keys
 from app.queue import likely_wait as likely_wait_module
@@ -297,6 +297,8 @@ def test_a_job_that_was_lost_between_queue_and_start_is_said_so(explain, enqueue
 
     assert found.position is None
     assert found.summary.startswith("It should stand in the queue 'default' and does not: ")
+    remedy = f"`redis-cli RPUSH rq:queue:default {job.id}` puts it back."
+    assert found.summary.endswith(f"; then {remedy}")
 
 
 def test_an_explanation_asks_no_more_of_redis_for_a_longer_queue(
@@ -385,7 +387,10 @@ def test_a_retry_says_which_attempt_comes_when(explain, stock, redis_client):
     work(redis_client)
     found = explain(job.id)
     assert (found.status, found.attempt, found.next_attempt) == ("scheduled", 1, 2)
-    assert found.summary.startswith("Attempt 1 of 4 did not succeed, and the next one is to be ")
+    assert found.summary.startswith(
+        "Attempt 1 of 4 did not succeed (ConnectionError: attempt 1), and the next one is to be "
+    )
+    assert (found.error.message, found.error.traceback) == ("attempt 1", None)
     assert found.run_at - datetime.now(UTC) > timedelta(seconds=590)
 
 
@@ -397,7 +402,10 @@ def test_a_retry_without_a_delay_waits_for_its_attempt_in_the_queue(explain, enq
     found = explain(job.id)
 
     assert (found.status, found.attempt, found.next_attempt) == ("queued", 1, 2)
-    assert found.summary.startswith("It is the first in the queue 'high' for attempt 2 of 3; ")
+    assert found.summary.startswith(
+        "It is the first in the queue 'high' for attempt 2 of 3 (the last one ended with "
+        "ConnectionError: attempt 1); "
+    )
 
 
 # Deferred.
@@ -412,6 +420,56 @@ def test_a_deferred_job_names_the_one_that_it_waits_for(explain, enqueue, stock)
     assert found.status == "deferred"
     assert [(each.id, each.status) for each in found.waits_for] == [(parent.id, "queued")]
     assert found.summary == f"It waits for job {parent.id}, which is queued."
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [("cancel", "and is canceled should that one not finish"), ("run", "and runs however that")],
+)
+def test_a_job_that_runs_after_another_says_what_follows_from_its_end(
+    explain, enqueue, chosen, said
+):
+    parent = enqueue(mine.send, to="ada")
+    job = enqueue(mine.send, JobOptions(after=(parent.id,), after_failure=chosen), to="b")
+
+    found = explain(job.id)
+
+    assert (found.status, found.after_failure) == ("deferred", chosen)
+    assert found.summary.startswith(f"It waits for job {parent.id}, which is queued, {said}")
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_job_that_was_canceled_for_anothers_sake_names_that_one(explain, enqueue, redis_client):
+    parent = enqueue(mine.hopeless)
+    job = enqueue(mine.send, JobOptions(after=(parent.id,)), to="b")
+    work(redis_client)
+
+    found = explain(job.id)
+
+    assert found.status == "canceled"
+    assert found.canceled_because.startswith(f"job {parent.id}, which it ")
+    assert found.canceled_because.endswith(" was failed (after_failure=cancel)")
+    assert found.summary.endswith(f"; {found.canceled_because}.")
+
+
+def test_a_job_that_has_to_start_in_time_says_until_when(explain, enqueue, hire, ran):
+    job = enqueue(mine.send, JobOptions(expires=90), to="ada")
+
+    found = explain(job.id)
+
+    until = f"{found.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert timedelta(seconds=80) < found.expires_at - datetime.now(UTC) <= timedelta(seconds=90)
+    assert found.summary.endswith(f"; it is canceled unless it has started by {until}.")
+
+
+def test_a_job_of_a_key_says_for_how_many_calls_it_stands(explain, enqueue, redis_client):
+    job = enqueue(mine.send, to="ada")
+    redis_client.hset(keys.job(job.id), mapping={"key": "ada", "duplicates": 2})
+
+    found = explain(job.id)
+
+    assert (found.key, found.duplicates) == ("ada", 2)
+    assert found.summary.endswith("; it stands for 2 more calls with its key.")
 
 
 @pytest.mark.usefixtures("signals")
@@ -621,16 +679,41 @@ class TestEnded:
             "work-horse terminated."
         )
 
-    def test_a_canceled_job_says_when_and_that_nobody_knows_by_whom(self, explain, ask, enqueue):
+    def test_a_stopped_job_says_by_whom(self, explain, ask, enqueue, redis_url, tmp_path):
+        job = enqueue(mine.wait, seconds=30, begun=tmp_path / "begun")
+        program = Path(sys.executable).parent / "rq"
+        worker = subprocess.Popen(
+            [program, "worker", "--quiet", "--burst", "--url", redis_url, "default"], cwd=ROOT
+        )
+        wait_until((tmp_path / "begun").exists, seconds=20)
+        ask(lambda service: service.control.stop(job.id, "request 8f0c"))
+        assert worker.wait(20) == 0
+
+        assert explain(job.id).summary == (
+            "It was stopped while it ran, in attempt 1 of 1: Terminated: Job stopped by user, "
+            "work-horse terminated (request 8f0c)."
+        )
+
+    def test_a_canceled_job_says_when_and_why(self, explain, ask, enqueue):
         job = enqueue(mine.send, to="ada")
-        ask(lambda service: service.control.cancel(job.id))
+        ask(lambda service: service.control.cancel(job.id, "a caller canceled it (request 8f0c)"))
 
         found = explain(job.id)
 
         assert found.summary == (
-            f"It was canceled at {found.ended_at:%Y-%m-%dT%H:%M:%SZ}, before it had begun; by whom "
-            "is not recorded."
+            f"It was canceled at {found.ended_at:%Y-%m-%dT%H:%M:%SZ}, before it had begun; a "
+            "caller canceled it (request 8f0c)."
         )
+        assert found.canceled_because == "a caller canceled it (request 8f0c)"
+        assert found.error is None
+
+    def test_a_job_that_rqs_own_code_canceled_says_that_nobody_knows_by_whom(
+        self, explain, enqueue, redis_client
+    ):
+        job = enqueue(mine.send, to="ada")
+        RQJob.fetch(job.id, connection=redis_client).cancel()
+
+        assert explain(job.id).summary.endswith(", before it had begun; by whom is not recorded.")
 
     def test_a_job_canceled_between_attempts_says_after_which(
         self, explain, ask, stock, redis_client
@@ -641,7 +724,7 @@ class TestEnded:
         work(redis_client)
         ask(lambda service: service.control.cancel(job.id))
 
-        assert ", after attempt 1 of 2; by whom " in explain(job.id).summary
+        assert ", after attempt 1 of 2; a caller canceled it." in explain(job.id).summary
 
 
 # Whatever else stands there.

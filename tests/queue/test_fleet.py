@@ -9,7 +9,7 @@ from rq.suspension import resume, suspend
 from rq.utils import utcformat
 
 from app.errors import RedisUnavailable, UnknownQueue
-from app.models import JobOptions
+from app.options import JobOptions
 from app.queue import keys
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import work

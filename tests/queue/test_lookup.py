@@ -13,9 +13,9 @@ from rq.job import Job as RQJob
 from rq.job import JobStatus
 
 from app.errors import RedisUnavailable, UnknownJob, UnreadableJob
-from app.models import JobOptions
+from app.options import JobOptions
+from app.queue import attempts
 from app.queue import lookup as lookup_module
-from app.queue.lookup import attempts
 from app.queue.wire import dumps
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import work
@@ -173,7 +173,8 @@ def left(retries, intervals="[1, 2]"):
         (WAITS | left(1), (1, 3)),
         (STARTED | left(1), (2, 3)),
         (FAILED | left(0), (3, 3)),
-        (FAILED | left(0) | {"number_of_retries": 1}, (2, 3)),  # the task gave up
+        (FAILED | left(1), (2, 3)),  # the task gave up
+        (QUEUED | left(1) | {"number_of_retries": 3}, (4, 6)),  # it asked for three by its result
         (QUEUED | left(2) | {"attempts_before": 3}, (3, 6)),  # somebody retried it
         (QUEUED | left(3, "[0]"), (0, 4)),  # a plain client's
     ],
@@ -181,7 +182,7 @@ def left(retries, intervals="[1, 2]"):
 def test_attempts_are_counted_from_what_rq_keeps(fields, counted):
     raw = {name.encode(): str(value).encode() for name, value in fields.items()}
 
-    assert attempts(raw) == counted
+    assert attempts.counted(raw) == counted
 
 
 # What is no job.

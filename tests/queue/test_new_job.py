@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.errors import InvalidOptions, RedisUnavailable
-from app.models import DEFAULT_OPTIONS, JobOptions
+from app.options import DEFAULT_OPTIONS, JobOptions
 from app.queue.new_job import join, links_of, prepare
 from app.settings import Settings
 from app.tasks import task

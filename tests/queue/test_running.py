@@ -33,15 +33,24 @@ def test_a_job_without_retries_is_at_its_first_attempt(redis_client):
 def test_a_job_is_claimed_once(job):
     running = RunningRQJob(job)
 
-    assert [running.claim(), running.claim(), running.claim()] == [True, False, False]
+    assert [running.claim(bool) for _ in range(3)] == [True, False, False]
 
 
-def test_a_job_that_gives_up_has_no_attempts_left_and_keeps_their_count(job):
-    running = RunningRQJob(job)
-    running.give_up()
+def test_what_the_task_calls_final_ends_the_attempts_and_keeps_their_count(job):
+    RunningRQJob(job).claim(lambda error: isinstance(error, LookupError))
+
+    job.raised(ValueError())
+    assert job.should_retry
+    job.raised(KeyError())
 
     assert not job.should_retry
-    assert job.number_of_retries == 2
+    assert (job.retries_left, RunningRQJob(job).attempt) == (1, 3)
+
+
+def test_a_job_that_asked_for_attempts_by_its_result_counts_them(job):
+    job.number_of_retries = 4
+
+    assert RunningRQJob(job).attempt == 7
 
 
 def test_rqs_own_answer_to_be_run_again_is_no_result(job):

@@ -12,7 +12,7 @@ from rq import Queue
 from rq.job import Job as RQJob
 from rq.results import Result
 
-from app.models import JobOptions
+from app.options import JobOptions
 from app.queue.enqueue import Enqueuer
 from app.queue.wire import WireSerializer
 from app.settings import Settings

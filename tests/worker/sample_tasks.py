@@ -15,7 +15,7 @@ from redis import Redis
 from rq import Queue, Retry, get_current_job
 from rq.job import Job as RQJob
 
-from app.context import attempt, job_id
+from app.context import RetryLater, attempt, job_id
 from app.tasks import task
 
 
@@ -81,6 +81,53 @@ def leave(code: int) -> None:
 def give_up() -> int:
     """Raise what is not tried again."""
     raise NoCure("there is none")
+
+
+class Passing(Exception):
+    """What a further attempt may mend."""
+
+
+@task(retries=3, backoff=0, retry_on=(Passing,), give_up_on=(NoCure,))
+def retry_some(kind: str) -> None:
+    """Raise what is retried, what is given up on, or what nobody has named."""
+    raise {"passing": Passing, "no cure": NoCure, "other": ValueError}[kind](kind)
+
+
+@task(retries=3, backoff=0, retry_on=(Passing,))
+async def retry_some_later(seconds: float) -> None:
+    """Take too long on an event loop."""
+    await asyncio.sleep(seconds)
+
+
+@task
+def later(seconds: float, most: int = 1, reason: str = "") -> int:
+    """Ask to be run again after so many seconds, so often."""
+    if attempt() <= most:
+        raise RetryLater(seconds, reason)
+    return attempt()
+
+
+@task(give_up_on=(Exception,))
+async def later_on_a_loop(seconds: float) -> int:
+    """Do as `later` does on an event loop, and give up on all else."""
+    await asyncio.sleep(0)
+    if attempt() == 1:
+        raise RetryLater(seconds)
+    return attempt()
+
+
+@task
+def die_at(number: int) -> int:
+    """Die in this attempt."""
+    if attempt() == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return attempt()
+
+
+@task
+def fail_at_length(characters: int) -> None:
+    """Raise a long message that no encoding holds."""
+    raise ValueError("\udcff" + "x" * characters)
 
 
 @task

@@ -36,7 +36,8 @@ def die(line, redis_client):
         now = {"status": "started", "started_at": "2026-01-01T00:00:00Z", "worker_name": "w"}
         redis_client.hset(f"rq:job:{job.id}", mapping=now)
         redis_client.zadd(f"rq:wip:{job.origin}", {f"{job.id}:e": time.time() + 100})
-        redis_client.hset("rq:worker:w", mapping={"current_job": job.id, "execution": "e"})
+        of_worker = {"current_job": job.id, "claimed": job.id, "execution": "e"}
+        redis_client.hset("rq:worker:w", mapping=of_worker)
         return End(status, Record(doing, 0.0, 0.0, job.id, "e", job.origin))
 
     return die
@@ -72,6 +73,58 @@ def test_a_job_that_had_begun_is_lost(burial, die, line, doing):
     burial.bury(die(job, doing))
 
     assert "signal 9 (SIGKILL)" in line.error(job)
+
+
+@pytest.fixture
+def die_in_mid_stride(line, redis_client):
+    """Let a horse die at one job, with another claimed ahead and the end of a third on its way."""
+    jobs = [line.put(sample.add, number) for number in range(4)]
+    before, running, ahead = jobs[:3]
+    for job, execution in ((before, "b"), (running, "r"), (ahead, "a")):
+        redis_client.lpop("rq:queue:default")
+        redis_client.hset(f"rq:job:{job.id}", mapping={"status": "started", "worker_name": "w"})
+        redis_client.zadd("rq:wip:default", {f"{job.id}:{execution}": time.time() + 100})
+    of_worker = {"current_job": running.id, "claimed": ahead.id, "execution": "a"}
+    redis_client.hset("rq:worker:w", mapping=of_worker)
+    record = Record(Doing.RUNNING, 0.0, 0.0, running.id, "r", "default")
+    end = End(KILLED, record, Record(Doing.RECORDING, 0.0, 0.0, before.id, "b", "default"))
+    return jobs, end
+
+
+def test_what_was_claimed_ahead_and_what_had_ended_unheard_run_again(
+    burial, die_in_mid_stride, line
+):
+    (before, running, ahead, last), end = die_in_mid_stride
+
+    burial.bury(end)
+    burial.bury(end)  # as it is where Redis was away in the middle of it
+
+    assert "signal 9 (SIGKILL)" in line.error(running)
+    assert line.waiting() == [before.id, ahead.id, last.id]
+    assert line.redis.hget(f"rq:job:{ahead.id}", "crashes") is None
+    assert line.redis.zcard("rq:wip:default") == 0
+
+
+def test_all_that_a_horse_had_in_hand_goes_back_in_its_order_for_the_worker_ends(
+    burial, die_in_mid_stride, line
+):
+    jobs, end = die_in_mid_stride
+    burial.put_back = True
+
+    burial.bury(end)
+
+    assert line.waiting() == [job.id for job in jobs]
+
+
+def test_an_end_that_has_arrived_is_not_taken_back(burial, die_in_mid_stride, line):
+    (before, _, ahead, last), end = die_in_mid_stride
+    line.redis.zrem("rq:wip:default", f"{before.id}:b")
+    line.redis.hset(f"rq:job:{before.id}", "status", "finished")
+
+    burial.bury(end)
+
+    assert line.again(before).get_status() == "finished"
+    assert line.waiting() == [ahead.id, last.id]
 
 
 def test_a_horse_that_was_at_nothing_leaves_nothing(burial, line):

@@ -1,5 +1,6 @@
 """What Redis holds after both workers, compared key by key and field by field."""
 
+import json
 import re
 from base64 import b64decode
 from zlib import decompress
@@ -17,6 +18,7 @@ from tests.worker.processes import path_of
 # Fields that ours leaves and RQ's does not, or the other way round, and why that is wanted.
 WANTED = {
     ("rq:worker:", "execution"): "the id of the last call: by it the script knows one sent twice",
+    ("rq:worker:", "tasks"): "what it has loaded, for the doctor",
     ("rq:job:", "result"): "RQ pickles a returned `Retry` into the job, which loads as no JSON",
 }
 
@@ -194,6 +196,9 @@ def content(connection: redis.Redis, key: bytes):
 def shown(name: str, value: bytes):
     if VOLATILE.match(name):
         return bool(value)
+    if name.startswith("attempt:"):
+        kept = json.loads(value)
+        return {**kept, "start": bool(kept["start"]), "end": bool(kept["end"])}
     if name in {"exc_string", "exc_info"}:  # the frames of whoever runs the task are no part of it
         text = decompress(b64decode(value) if name == "exc_string" else value).decode()
         return text.rpartition("\n  ")[2]

@@ -3,7 +3,7 @@
 import math
 import os
 
-from app.worker.slot import Doing, Slot
+from app.worker.slot import NOTHING, Doing, Slot
 
 JOB = ("job-id", "execution-id", "default")
 
@@ -97,3 +97,84 @@ def test_counting_does_not_take_back_that_it_is_to_end():
     assert slot.count() == 1
 
     assert slot.must_end
+
+
+OTHER = ("other-id", "other-execution", "low")
+
+
+def test_the_job_before_can_still_be_seen_while_the_next_one_runs():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    slot.recording()
+
+    slot.running(OTHER, 2.0)
+
+    assert (slot.look().job_id, slot.look().doing) == ("other-id", Doing.RUNNING)
+    assert (slot.look_before().job_id, slot.look_before().doing) == ("job-id", Doing.RECORDING)
+
+
+def test_the_horse_may_turn_back_to_the_job_before():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    slot.running(OTHER, 2.0)
+    slot.recording()
+
+    slot.turn_back()
+    slot.running_until(9.0)
+
+    assert (slot.look().job_id, slot.look().deadline) == ("job-id", 9.0)
+    assert (slot.look_before().job_id, slot.look_before().doing) == ("other-id", Doing.RECORDING)
+    slot.turn_back()
+    assert slot.look().job_id == "other-id"
+
+
+def test_what_is_claimed_ahead_is_seen_with_the_job_that_runs_meanwhile():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    assert slot.look_ahead()[0] == ""
+
+    slot.claiming_ahead("k" * 32)
+    call, record = slot.look_ahead()
+
+    assert (call, record.job_id) == ("k" * 32, "job-id")
+    slot.not_claiming_ahead()
+    assert slot.look_ahead()[0] == ""
+
+
+def test_a_call_that_changed_while_it_was_looked_at_is_none(monkeypatch):
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    slot.claiming_ahead("k" * 32)
+    look = slot.look
+
+    def look_slowly():
+        slot.not_claiming_ahead()
+        slot.running(OTHER, 2.0)
+        slot.claiming_ahead("l" * 32)
+        return look()
+
+    monkeypatch.setattr(slot, "look", look_slowly)
+
+    assert slot.look_ahead()[0] == ""
+
+
+def test_a_job_may_begin_anew():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+
+    slot.begun(7.0)
+
+    assert slot.look().begun == 7.0
+    assert slot.look().job_id == "job-id"
+
+
+def test_the_next_horse_sees_nothing_of_the_jobs_before():
+    slot = Slot()
+    slot.running(JOB, 1.0)
+    slot.running(OTHER, 2.0)
+    slot.claiming_ahead("k" * 32)
+
+    slot.clear()
+
+    assert slot.look() == slot.look_before() == NOTHING
+    assert slot.look_ahead()[0] == ""

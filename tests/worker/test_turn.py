@@ -7,9 +7,13 @@ import redis
 from redis.exceptions import ConnectionError as RedisAway
 
 from app.queue.connection import dedicated
+from app.worker.aside import Aside
+from app.worker.hotline import Hotline
 from app.worker.job import TaskJob
+from app.worker.recovery import Recovery
 from app.worker.turn import Ending, Finish, Turns
 from tests.worker import sample_tasks as sample
+from tests.worker.processes import wait_until
 
 LEASE = 9
 
@@ -20,9 +24,13 @@ class Answers:
     def __init__(self, connection):
         self.connection = connection
         self.lose = 0
+        self.refuse = 0
         self.instead = None
 
     def send_packed_command(self, command):
+        if self.refuse:
+            self.refuse -= 1
+            raise RedisAway("it was not sent")
         self.connection.send_packed_command(command)
 
     def read_response(self):
@@ -46,7 +54,7 @@ def turns(redis_client):
     def turns(queues=("high", "default", "low"), worker="w", patient=lambda *, with_result: True):
         answers = Answers(dedicated(redis_client))
         made.append(answers.connection)
-        turn = Turns(lambda: answers, patient, worker, list(queues), LEASE)
+        turn = Turns(Hotline(lambda: answers, patient), worker, list(queues), LEASE)
         turn.answers = answers
         return turn
 
@@ -135,6 +143,116 @@ def test_a_call_whose_answer_was_lost_ends_no_job_twice(turns, line, redis_clien
     assert last.claim is None
     assert len(line.kinds(job)) == 1
     assert redis_client.hget("rq:worker:w", "successful_job_count") == b"1"
+
+
+def send(turn, ended, running):
+    call = turn.prepare(ended, None, claim=True, running=running)
+    turn.send(call)
+    return call
+
+
+def test_an_answer_may_be_read_later(turns, line, redis_client):
+    jobs = [line.put(sample.add, number) for number in range(3)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    second = turn.read(send(turn, None, first)).claim
+
+    call = send(turn, finish(first, redis_client), second)
+    found = turn.read(call)
+
+    assert found.ending is Ending.RECORDED
+    assert (found.claim.job_id, found.claim.is_ahead) == (jobs[2].id, True)
+    assert line.result(jobs[0]) == 42
+    assert redis_client.hmget("rq:worker:w", "current_job", "claimed", "execution") == [
+        each.encode() for each in (jobs[1].id, jobs[2].id, call.execution_id)
+    ]
+
+
+def test_a_later_answer_that_was_lost_claims_no_second_job_and_ends_none_twice(
+    turns, line, redis_client
+):
+    jobs = [line.put(sample.add, number) for number in range(4)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    second = turn.read(send(turn, None, first)).claim
+    turn.answers.lose = 2
+
+    found = turn.read(send(turn, finish(first, redis_client), second))
+
+    assert found.ending is Ending.RECORDED
+    assert found.claim.job_id == jobs[2].id
+    assert line.waiting() == [jobs[3].id]
+    assert len(line.kinds(jobs[0])) == 1
+    assert redis_client.hget("rq:worker:w", "successful_job_count") == b"1"
+
+
+def test_a_later_answer_that_was_lost_with_its_claim_claims_another_and_ends_none_twice(
+    turns, line, redis_client
+):
+    jobs = [line.put(sample.add, number) for number in range(3)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    second = turn.read(send(turn, None, first)).claim
+    call = send(turn, finish(first, redis_client), second)
+    wait_until(lambda: redis_client.hget("rq:worker:w", "execution") == call.execution_id.encode())
+    assert Recovery(redis_client, ["default"], Aside()).put_back_claimed(
+        "rq:worker:w", call=call.execution_id
+    )
+    turn.answers.lose = 1
+
+    found = turn.read(call)
+
+    assert found.ending is Ending.RECORDED
+    assert found.claim.job_id == jobs[2].id
+    assert redis_client.hget("rq:worker:w", "successful_job_count") == b"1"
+    assert redis_client.zcard("rq:wip:default") == 2
+
+
+def test_a_call_that_cannot_be_sent_is_answered_before_the_job_runs(turns, line, redis_client):
+    jobs = [line.put(sample.add, number) for number in range(2)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    turn.answers.refuse = 1
+
+    call = turn.prepare(None, None, claim=True, running=first)
+
+    assert turn.send(call)  # it had to wait
+    assert turn.read(call).claim.job_id == jobs[1].id
+
+
+def test_the_script_is_loaded_again_for_a_later_answer(turns, line, redis_client):
+    jobs = [line.put(sample.add, number) for number in range(2)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    redis_client.script_flush()
+
+    assert turn.read(send(turn, None, first)).claim.job_id == jobs[1].id
+
+
+def test_a_claim_that_is_put_back_is_the_next_one_to_be_claimed(turns, line, redis_client):
+    jobs = [line.put(sample.add, number) for number in range(3)]
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    ahead = turn.read(send(turn, None, first)).claim
+
+    turn.put_back(ahead)
+    turn.put_back(ahead)
+
+    assert line.waiting() == [job.id for job in jobs[1:]]
+    assert line.again(jobs[1]).get_status() == "queued"
+
+
+def test_a_job_that_is_put_back_may_expire_again_as_rq_has_it(turns, line, redis_client):
+    line.put(sample.add, 1)
+    job = line.call(sample.add, kwargs={"left": 1}, ttl=300)
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    ahead = turn.read(send(turn, None, first)).claim
+    assert redis_client.ttl(f"rq:job:{job.id}") == -1
+
+    turn.put_back(ahead)
+
+    assert 290 < redis_client.ttl(f"rq:job:{job.id}") <= 300
 
 
 def test_a_claim_that_was_taken_over_meanwhile_is_not_given_again(turns, line, redis_client):

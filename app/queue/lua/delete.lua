@@ -11,6 +11,7 @@ end
 if status == 'queued' and redis.call('LREM', KEYS[2], 1, ARGV[1]) == 0 then
   return {0, status}
 end
+forget_parents(ARGV[1])
 -- While it is still there to be read: those who wait for it, or watch it, are told.
 on_end(ARGV[1], 'deleted', ARGV[2])
 for i = 7, #KEYS do

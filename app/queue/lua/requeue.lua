@@ -10,8 +10,15 @@ if held == 0 or redis.call('HGET', KEYS[1], 'status') ~= 'started' then
   return 0
 end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'started_at', '', 'worker_name', '')
+redis.call('HDEL', KEYS[1], 'progress')
 redis.call('SADD', KEYS[6], KEYS[2])
 redis.call('LPUSH', KEYS[2], ARGV[1])
-local fields = redis.call('HMGET', KEYS[1], 'description', 'origin', 'labels')
+local fields = redis.call('HMGET', KEYS[1], 'description', 'origin', 'labels', 'expires_at', 'ttl')
 note(ARGV[1], 'queued', fields[1], fields[2], fields[3])
+if fields[4] then
+  redis.call('ZADD', 'task-api:expiring', fields[4], ARGV[1])
+end
+if fields[5] and fields[5] ~= '' then
+  redis.call('EXPIRE', KEYS[1], fields[5]) -- RQ's time to live, which holds while it waits
+end
 return 1

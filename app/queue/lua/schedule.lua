@@ -1,4 +1,5 @@
--- Queue the jobs that are due, where no other scheduler does: the locks are RQ's own.
+-- Queue the jobs that are due, where no other scheduler does: the locks are RQ's own. And cancel those
+-- that have not started in time.
 -- KEYS: 1 scheduler hash, 2 set of queues; and for each queue: its lock, its scheduled registry,
 --       its list
 -- ARGV: 1 scheduler's name, 2 seconds until a lock expires, 3 now (RQ's time format),
@@ -48,6 +49,24 @@ for i = 3, #KEYS, 3 do
     end
   end
 end
+-- Cancel what has not started in time, whatever queue it waits in. A list is searched from its start
+-- for what is taken out of it, so this many entries are looked at, and the rest at the next look.
+local budget = 200000
+local late = redis.call('ZRANGEBYSCORE', 'task-api:expiring', '-inf', clock, 'LIMIT', 0, ARGV[4])
+for _, id in ipairs(late) do
+  if budget <= 0 then
+    nearest = 0
+    break
+  end
+  redis.call('ZREM', 'task-api:expiring', id)
+  local fields = redis.call('HMGET', 'rq:job:' .. id, 'origin', 'expires_at')
+  if fields[2] and has_expired(id, fields[2]) then
+    budget = budget - 1 - redis.call('LLEN', 'rq:queue:' .. fields[1])
+    -- Where a worker has just taken it, its claim decides.
+    cancel_waiting(id, NOT_IN_TIME, ARGV[3])
+  end
+end
+
 if held > 0 then
   redis.call('HSET', KEYS[1], unpack(ARGV, 5))
   redis.call('EXPIRE', KEYS[1], ARGV[2])

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.queue.job_id import new_job_id
+
 REGISTRIES = ["queued", "finished", "failed", "scheduled", "deferred", "canceled"]
 BUTTONS = [
     "/job/{id}/delete",
@@ -106,6 +108,14 @@ def test_delete_leaves_nothing_of_a_job(dashboard, failed):
     assert answer.json() == {"status": "OK"}
     assert not [key for key in failed.connection.scan_iter() if failed.id.encode() in key]
     assert dashboard.rows("failed") == []
+
+
+@pytest.mark.parametrize("button", BUTTONS[:2])
+def test_a_button_for_a_job_that_is_gone_is_answered_410(dashboard, button):
+    answer = dashboard.post(button.format(id=new_job_id()))
+
+    assert answer.status_code == 410
+    assert answer.json()["type"] == "/problems/job-gone"
 
 
 @pytest.mark.parametrize("button", BUTTONS[:2])

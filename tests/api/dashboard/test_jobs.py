@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.queue.job_id import new_job_id
+
 REGISTRIES = ["queued", "started", "finished", "failed", "scheduled", "deferred", "canceled"]
 
 
@@ -102,6 +104,17 @@ def test_an_expired_job_breaks_no_list_and_is_not_taken_out_of_it_by_looking(das
 
     assert [row["id"] for row in dashboard.rows("queued")] == [job.id]
     assert queue.count == 2
+
+
+def test_a_job_that_is_gone_is_answered_by_a_page_that_says_so(dashboard):
+    job_id = new_job_id()
+
+    answer = dashboard.get(f"/0/view/job/{job_id}")
+
+    assert answer.status_code == 410
+    assert "Job gone" in answer.text
+    data = dashboard.get(f"/0/data/job/{job_id}.json")
+    assert (data.status_code, data.json()["type"]) == (410, "/problems/job-gone")
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "a b", "<b>", "x:dependents"])

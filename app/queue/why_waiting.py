@@ -1,0 +1,117 @@
+"""Why a job waits, in one sentence: in its queue, for its time, or for other jobs."""
+
+from datetime import datetime
+
+from app.explanation import Explanation, Parent
+from app.queue.wording import at_time, counted, in_brief, span
+
+_ENDED_BADLY = frozenset({None, "failed", "stopped", "canceled"})
+
+
+def queued(found: Explanation, *, far_behind: bool) -> str:
+    """Say where it stands in its queue, and when its turn may come.
+
+    Args:
+        found: the facts.
+        far_behind: whether its queue is longer than it is looked through.
+    """
+    again = f" for attempt {found.attempt + 1} of {found.max_attempts}" if found.attempt else ""
+    why = f" (the last one ended with {in_brief(found.error)})" if again and found.error else ""
+    place = f"in the queue {found.queue!r}{again}{why}"
+    if found.position is None and not far_behind:
+        return (
+            f"It should stand {place} and does not: a worker takes it at this moment, or one of "
+            "RQ's own was killed as it took it, and lost it; then `redis-cli RPUSH "
+            f"rq:queue:{found.queue} {found.id}` puts it back"
+        )
+    if found.position is None:
+        where = f"It waits {place}, far behind"
+    elif found.position == 0:
+        where = f"It is the first {place}"
+    else:
+        where = f"It waits {place} behind {counted(found.position, 'job')}"
+    return f"{where}; {_blocked(found) or _likely(found)}{_besides(found)}"
+
+
+def scheduled(found: Explanation, now: datetime) -> str:
+    """Say when it is to be queued, and whether anybody will do that."""
+    why = f" ({in_brief(found.error)})" if found.error else ""
+    before = (
+        f"Attempt {found.attempt} of {found.max_attempts} did not succeed{why}, and the next one"
+        if found.attempt
+        else "It"
+    )
+    if found.run_at is None:
+        return (
+            f"{before} is scheduled, and its time has come: a scheduler takes it at this moment, "
+            "or was killed as it took it"
+        )
+    left = (found.run_at - now).total_seconds()
+    when = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
+    due = "is to be queued" if left > 0 else "was to be queued"
+    said = f"{before} {due} at {at_time(found.run_at)}, {when}"
+    if not found.scheduler:
+        return (
+            f"{said}; no scheduler is alive for the queue {found.queue!r}, so nobody will do that: "
+            f"start a worker with `python worker.py {found.queue}`"
+        )
+    blocked = _blocked(found)
+    return f"{said}; {blocked}{_besides(found)}" if blocked else said + _besides(found)
+
+
+def deferred(found: Explanation) -> str:
+    """Say which job it waits for, and what follows from how that one ends."""
+    parents = found.waits_for
+    if not parents:
+        return "The jobs that it waited for have ended well, and whoever ended the last queues it"
+    # The one that will never end by itself is what keeps it.
+    hopeless = [each for each in parents if _is_hopeless(each, found)]
+    first = (hopeless or parents)[0]
+    others = f"; it waits for {counted(len(parents) - 1, 'more job')}" if parents[1:] else ""
+    if first.status is None:
+        return (
+            f"It waits for job {first.id}, which was deleted or has expired, so nothing will queue "
+            f"this one{others}"
+        )
+    said = f"It waits for job {first.id}, which is {first.status}"
+    if hopeless:
+        said += ", so it runs only if that one is retried and finishes"
+    elif found.after_failure == "cancel":
+        said += ", and is canceled should that one not finish"
+    elif found.after_failure == "run":
+        said += ", and runs however that one ends"
+    return said + others + _besides(found)
+
+
+def _is_hopeless(parent: Parent, found: Explanation) -> bool:
+    # What one of ours waits for need not finish, or its end is this one's too.
+    return parent.status in _ENDED_BADLY and (found.after_failure is None or parent.status is None)
+
+
+def _likely(found: Explanation) -> str:
+    wait = found.likely_wait
+    verb = "serves" if found.workers == 1 else "serve"
+    serve = f"{counted(found.workers, 'live worker')} {verb} it"
+    if wait is None:
+        return f"{serve}, and how long it will wait is not known"
+    if wait.seconds < 1:
+        return f"{serve}, and its turn is likely to come at once"
+    return f"{serve}, and its turn is likely to come in about {span(wait.seconds)}"
+
+
+def _blocked(found: Explanation) -> str | None:
+    if found.suspended:
+        return "all workers are suspended, until somebody calls `rq resume`"
+    if not found.workers:
+        return f"no live worker serves that queue: start one with `python worker.py {found.queue}`"
+    return None
+
+
+def _besides(found: Explanation) -> str:
+    """Say until when it has to start, and how many calls of its key it stands for."""
+    said = ""
+    if found.expires_at is not None:
+        said += f"; it is canceled unless it has started by {at_time(found.expires_at)}"
+    if found.duplicates:
+        said += f"; it stands for {counted(found.duplicates, 'more call')} with its key"
+    return said
