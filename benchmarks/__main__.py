@@ -6,7 +6,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks import backlog, bulk, enqueue, idle, latency, machine, memory, worker
+from benchmarks import (
+    backlog,
+    bulk,
+    enqueue,
+    idle,
+    latency,
+    lists,
+    machine,
+    memory,
+    waiting,
+    worker,
+)
 from benchmarks.chart import draw_chart
 from benchmarks.errors import BenchmarkError
 from benchmarks.finding import Finding
@@ -19,8 +30,10 @@ QUESTIONS: dict[str, Callable[[Scale], Finding]] = {
     "enqueue": enqueue.ask,
     "worker": worker.ask,
     "latency": latency.ask,
+    "waiting": waiting.ask,
     "bulk": bulk.ask,
     "backlog": backlog.ask,
+    "lists": lists.ask,
     "memory": memory.ask,
     "idle": idle.ask,
 }

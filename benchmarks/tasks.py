@@ -26,6 +26,13 @@ async def anoop(number: int) -> int:
 
 
 @task
+def rest(seconds: float) -> float:
+    """Take so long, and tell when it was done, on the clock that all processes share."""
+    time.sleep(seconds)
+    return time.monotonic()
+
+
+@task
 def clock() -> float:
     """Tell when it was started, on the clock that all processes share."""
     return time.monotonic()
