@@ -21,10 +21,12 @@ from app.models import Job
 from app.options import JobOptions
 from app.settings import Settings
 from app.tasks import TaskOptions
+from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
 HTTP = ROOT / "docs" / "http.md"
 HTTP_WATCHING = ROOT / "docs" / "http-watching.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 TASKS = ROOT / "docs" / "tasks.md"
 README = ROOT / "README.md"
 PAGES = sorted(
@@ -41,6 +43,7 @@ HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 MENTION = re.compile(rf"`({METHODS}) (/[^\s`?]*)[^`]*`")
 ROUTE_HEADING = re.compile(rf"^### `({METHODS}) (/[^`]*)`$", re.MULTILINE)
 FIRST_CELL = re.compile(r"^\| (`[^|]+`) \|", re.MULTILINE)
+SOURCE = re.compile(r"`((?:app|tests)/[\w./]+\.(?:py|lua))`")
 
 BEYOND_OPENAPI = {("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/dashboard")}
 ON_EVERY_PATH = {"unknown-route": 404, "method-not-allowed": 405}  # the router's, so no operation's
@@ -141,6 +144,20 @@ def test_every_route_stands_in_the_table_at_the_top_of_its_page():
 def test_the_readme_links_every_page_of_the_documentation():
     linked = set(LINK.findall(section(README, "## Documentation")))
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_the_layers_stand_in_the_order_that_the_test_of_the_architecture_holds():
+    rows = {module: number for number, row in enumerate(LAYERS) for module in row}
+    cells = FIRST_CELL.findall(section(ARCHITECTURE, "## The layers"))
+    paths = [Path(word) for cell in cells for word in re.findall(r"`([^`]+)`", cell)]
+    modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    assert set(modules) == set(rows)
+    assert [rows[module] for module in modules] == sorted(rows.values())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_source_file_that_a_page_names_exists(page: Path):
+    assert [name for name in SOURCE.findall(prose(page)) if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
