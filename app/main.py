@@ -135,9 +135,7 @@ def _service(
     )
 
 
-def _blocking(
-    settings: Settings, client: redis.asyncio.Redis | None
-) -> redis.asyncio.Redis:
+def _blocking(settings: Settings, client: redis.asyncio.Redis | None) -> redis.asyncio.Redis:
     """Give a client for the one connection that waits for events longer than others for answers."""
     if client is not None:
         return redis.asyncio.Redis(connection_pool=client.connection_pool)

@@ -118,6 +118,7 @@ local function settle_dependents(id, status, now, ended)
       else
         redis.call('SREM', 'rq:job::' .. dependent .. ':dependencies', id)
         if is_met(dependent, fields[3] == 'run') then
+          forget_parents(dependent) -- one may have been canceled by the same end, one be gone
           queue_deferred(dependent, fields[2], fields[4], now)
           note(dependent, 'queued', fields[5], fields[2], fields[6])
         end
@@ -136,6 +137,16 @@ local function has_foreign_dependents(id)
   return false
 end
 
+-- Say which job holds the lock that a job's hash names; false where none does, or where what it
+-- names is no lock, and so not to be touched.
+local function holder_of(lock)
+  if not lock or string.sub(lock, 1, 14) ~= 'task-api:lock:' then
+    return false
+  end
+  local holder = redis.pcall('GET', lock)
+  return type(holder) == 'string' and holder
+end
+
 -- One after another, not each within the one before: a chain may be longer than Lua's stack.
 on_end = function(id, status, now)
   local ended = { { id, status } }
@@ -150,7 +161,7 @@ on_end = function(id, status, now)
     if ttl > 0 then
       redis.call('PEXPIRE', 'task-api:log:' .. each, ttl)
     end
-    if fields[4] and redis.call('GET', fields[4]) == each then
+    if holder_of(fields[4]) == each then
       redis.call('DEL', fields[4])
     end
     if fields[5] then

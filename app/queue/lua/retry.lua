@@ -10,8 +10,8 @@ if status ~= 'failed' and status ~= 'stopped' and status ~= 'canceled' then
 end
 -- Another job may have its unique key by now.
 local lock = redis.call('HGET', KEYS[1], 'lock')
-if lock then
-  local holder = redis.call('GET', lock)
+if lock and string.sub(lock, 1, 14) == 'task-api:lock:' then
+  local holder = holder_of(lock)
   if holder and is_live(holder) then
     return {0, status .. ', and job ' .. holder .. ' has its key'}
   end

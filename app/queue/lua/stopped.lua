@@ -6,7 +6,7 @@ local fields = redis.call('HMGET', KEYS[1], 'status', 'lock')
 if fields[1] ~= 'stopped' then
   return 0
 end
-local left = fields[2] and redis.call('GET', fields[2]) == ARGV[1]
+local left = holder_of(fields[2]) == ARGV[1]
 for _, dependent in ipairs(redis.call('SMEMBERS', KEYS[1] .. ':dependents')) do
   local waiting = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'after_failure')
   left = left or (waiting[1] == 'deferred' and waiting[2])
