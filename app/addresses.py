@@ -19,6 +19,10 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _PORTS = {"http": 80, "https": 443}
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out as global unicast
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")  # holds an IPv4 address, perhaps an inner one
+_DOCUMENTED_IPV6 = ipaddress.IPv6Network("3fff::/20")  # RFC 9637; for examples, as 2001:db8:: is
+# Python before 3.12.4 takes most of the first for public; a cloud's metadata are there (.192).
+# The second is Azure's own: what answers there answers that one machine alone.
+_INNER_IPV4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16"))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address
 
 
@@ -57,7 +61,10 @@ def _checked(url: str) -> str:
     return url
 
 
-CallbackUrl = Annotated[str, Field(max_length=LONGEST_URL, pattern=_URL), AfterValidator(_checked)]
+# The pattern is for the document alone: `_checked` says more of what is wrong.
+CALLBACK_FORM = Field(max_length=LONGEST_URL, json_schema_extra={"pattern": _URL})
+
+CallbackUrl = Annotated[str, CALLBACK_FORM, AfterValidator(_checked)]
 """A URL that a callback can be sent to, as a field of a model."""
 
 
@@ -69,8 +76,10 @@ def is_public(address: str) -> bool:
             ip = ip.ipv4_mapped
         elif ip in _NAT64:
             ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif ip not in _GLOBAL_IPV6 or ip in _SIX_TO_FOUR:
+        elif ip not in _GLOBAL_IPV6 or ip in _SIX_TO_FOUR or ip in _DOCUMENTED_IPV6:
             return False
+    if any(ip in network for network in _INNER_IPV4):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

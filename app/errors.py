@@ -22,7 +22,9 @@ class TaskApiError(Exception):
     def __init__(self, **facts: Any) -> None:
         self.facts = facts
         template = " ".join((type(self).__doc__ or "").split("\n\n")[0].split())
-        super().__init__(template.format(**facts))
+        self.message = template.format(**facts)
+        # Over HTTP the places stand beside the message; a traceback has this text alone.
+        super().__init__(" ".join([self.message, *map(_as_text, facts.get("errors", ()))]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.facts)
@@ -43,6 +45,10 @@ class TaskApiError(Exception):
         return cls.slug().replace("-", " ").capitalize()
 
 
+def _as_text(problem: dict[str, Any]) -> str:
+    return f"[{'.'.join(map(str, problem['loc']))}: {problem['message']}]"
+
+
 def _rebuild(kind: type[TaskApiError], facts: dict[str, Any]) -> TaskApiError:
     return kind(**facts)
 
@@ -57,7 +63,7 @@ def field_problems(error: ValidationError, root: str | None = None) -> list[dict
     return [
         {
             "loc": [root, *found["loc"]] if root else list(found["loc"]),
-            "message": found["msg"],
+            "message": found["msg"].removeprefix("Value error, "),
             "type": found["type"],
         }
         for found in found_in_all[:MOST_PROBLEMS]

@@ -4,7 +4,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from app.addresses import CallbackUrl
 from app.models import Job
@@ -18,7 +26,26 @@ MOST_LABELS = 10
 _NUMBER = re.compile(r"\s*[-+]?[0-9_.]+\s*")
 
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+
+def _printable(text: str) -> str:
+    if not re.fullmatch(_PRINTABLE, text):
+        raise ValueError("must hold no control characters, as line breaks and tabs are")
+    return text
+
+
+# The pattern is for the OpenAPI document alone: people are told in words.
+Label = Annotated[
+    str,
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": _PRINTABLE}),
+    AfterValidator(_printable),
+]
+Key = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": _PRINTABLE}),
+    AfterValidator(_printable),
+]
 
 Seconds = Annotated[float, Field(ge=0, le=TEN_YEARS, allow_inf_nan=False)]
 
@@ -59,12 +86,8 @@ class JobOptions(BaseModel):
     after_failure: Literal["cancel", "run"] = Field(
         default="cancel", description="what becomes of it when one of `after` does not finish"
     )
-    key: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="at most one live job of the task has this key",
+    key: Key | None = Field(
+        default=None, description="at most one live job of the task has this key"
     )
     key_mode: Literal["first", "reject", "replace", "debounce"] = Field(
         default="first",

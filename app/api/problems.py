@@ -36,7 +36,7 @@ def problem_response(
             type=f"/problems/{error.slug()}",
             title=error.title(),
             status=error.status,
-            detail=str(error),
+            detail=error.message,
             instance=_reference(scope["path"]),
             request_id=scope["state"]["request_id"],
             errors=error.facts.get("errors"),
@@ -80,7 +80,11 @@ async def on_invalid_request(request: Request, error: Exception) -> Response:
     """Render query or path parameters that do not fit."""
     assert isinstance(error, RequestValidationError)
     places: list[dict[str, Any]] = [
-        {"loc": list(found["loc"]), "message": found["msg"], "type": found["type"]}
+        {
+            "loc": list(found["loc"]),
+            "message": found["msg"].removeprefix("Value error, "),
+            "type": found["type"],
+        }
         for found in error.errors()
     ]
     return problem_response(InvalidOptions(errors=places), request.scope)

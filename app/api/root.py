@@ -23,7 +23,8 @@ router = APIRouter()
 @router.get("/", tags=["service"], responses=answers(changes=False))
 async def welcome(service: ServiceDep) -> Welcome:
     """Give the service's name and version, and where everything is."""
-    places = ["/docs", "/openapi.json", "/tasks", "/queues", "/workers", "/health/ready"]
+    places = ["/docs", "/openapi.json", "/tasks", "/jobs", "/events", "/queues", "/workers"]
+    places.append("/health/ready")
     if service.settings.dashboard:
         places.append("/dashboard")
     links = {place.strip("/").replace("/", "_").partition(".")[0]: place for place in places}

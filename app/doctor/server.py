@@ -10,7 +10,10 @@ from redis.exceptions import ResponseError
 from app.doctor.finding import Finding, fail, ok, warn
 
 LEAST_VERSION = (6, 2)
-COMMANDS = ("BLMOVE", "EVALSHA", "LPOS", "MULTI", "PUBLISH", "XADD", "XREVRANGE", "ZADD")
+COMMANDS = (
+    *("BLMOVE", "EVALSHA", "LPOS", "MULTI", "PUBLISH"),
+    *("XADD", "XRANGE", "XREAD", "XREVRANGE", "ZADD"),
+)
 FULL, NEARLY_FULL = 0.9, 0.75  # of the memory that Redis may use
 CLOCK_OFF, CLOCK_WRONG = 1.0, 10.0  # seconds
 

@@ -24,10 +24,10 @@ def error_of(text: str) -> JobError:
     head, message = _last_exception(text.rstrip().split("\n"))
     if not head:
         if ours := _OUR_NAMES.match(text):
-            return JobError(type=ours[1], message=text[ours.end() :].strip(), traceback=text)
+            return JobError(type=ours[1], message=text[ours.end() :].strip())
         named = _RQ_NAMES.search(text)
         kind = named[1] if named else "Terminated"
-        return JobError(type=kind, message=text.strip(), traceback=text)
+        return JobError(type=kind, message=text.strip())
     return JobError(type=head.rpartition(".")[2], message=message, traceback=text)
 
 

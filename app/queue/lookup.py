@@ -12,7 +12,7 @@ from rq.utils import str_to_date
 
 from app.catalogue import Catalogue
 from app.errors import ForgedPickle, JobGone, RedisUnavailable, UnknownJob, UnreadableJob
-from app.models import Job, JobError, Progress
+from app.models import ENDED, Job, JobError, Progress
 from app.options import MOST_PARENTS
 from app.queue import attempts, keys
 from app.queue.event import NEWEST, Position, position_of_newest
@@ -200,16 +200,18 @@ def restored(job_id: str, raw: Hash, task_at: Callable[[str], str], settings: Se
         path, args = _plain([call.path, call.named()])
         part = "record"
         attempt, max_attempts = attempts.counted(raw)
+        status = _text(raw, b"status") or "created"
         return Job(
             id=job_id,
             task=task_at(path),
-            status=_text(raw, b"status") or "created",
+            status=status,
             queue=_text(raw, b"origin") or "",
             args=args,
             created_at=_date(raw, b"created_at") or datetime.fromtimestamp(0, UTC),
             enqueued_at=_date(raw, b"enqueued_at"),
             started_at=_date(raw, b"started_at"),
-            ended_at=_date(raw, b"ended_at"),
+            # RQ leaves the last attempt's there while another one is to come.
+            ended_at=_date(raw, b"ended_at") if status in ENDED else None,
             attempt=attempt,
             max_attempts=max_attempts,
             worker=_text(raw, b"worker_name"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from rq.utils import utcformat
 
+from app.options import TEN_YEARS
 from app.queue import keys
 from app.queue.attempts import Hash, counted, last_of, retries_given
 from app.queue.new_callback import new_callback
@@ -41,13 +42,21 @@ def retry_call(job_id: str, raw: Hash, results: Sequence[Any]) -> ScriptCall:
 
 def _callback(job_id: str, raw: Hash) -> Sequence[str | bytes | int]:
     """Give the id and the fields of the callback that tells of the next end, if one is to."""
-    url = raw.get(b"callback", b"").decode()
+    url, task, queue = (
+        raw.get(field, b"").decode(errors="replace")
+        for field in (b"callback", b"description", b"origin")
+    )
     if not url:
         return ()
-    task, queue = (raw.get(field, b"").decode() for field in (b"description", b"origin"))
-    keep = max(int(raw.get(field) or 0) for field in (b"result_ttl", b"failure_ttl"))
+    keep = max(_seconds(raw, field) for field in (b"result_ttl", b"failure_ttl"))
     callback = new_callback(job_id, task, queue, url, keep)
     return (callback.id, *callback.fields)
+
+
+def _seconds(raw: Hash, field: bytes) -> int:
+    """Read for how long something is kept; 0 where that is left out, or is not what we write."""
+    value = raw.get(field, b"")
+    return min(int(value), TEN_YEARS) if value.isdigit() and len(value) < 20 else 0
 
 
 def delete_call(job_id: str, queue: str) -> ScriptCall:

@@ -10,6 +10,8 @@ from app.queue.events import Events
 from app.queue.lookup import Lookup, Seen
 from app.queue.subscription import Subscription
 
+CLOCKS_APART = 10_000  # milliseconds by which ours may be ahead of Redis'
+
 
 class Waiting:
     """Waits for the ends of jobs, for any number of callers at once."""
@@ -38,9 +40,26 @@ class Waiting:
             JobGone, UnreadableJob.
         """
         try:
-            return await self.wait(job.id, seconds)
+            try:
+                return await self.wait(job.id, seconds)
+            except JobGone:
+                return await self._from_events(job)
         except RedisUnavailable:
             return job
+
+    async def _from_events(self, job: Job) -> Job:
+        """Give a job that is kept for no time, and had ended before we listened.
+
+        Raises:
+            JobGone: its events do not say how it has ended.
+            RedisUnavailable.
+        """
+        since = int(job.created_at.timestamp() * 1000) - CLOCKS_APART, 0
+        events = await self._events.replay.of_job(job.id, since)
+        ends = [event for event in events if event.is_last]
+        if not ends or ends[-1].is_gone:
+            raise JobGone(job_id=job.id)
+        return _as_told(job, ends[-1])
 
     async def _ended(self, job_id: str, seconds: float) -> Job | None:
         clock = asyncio.get_running_loop().time

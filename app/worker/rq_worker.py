@@ -20,12 +20,14 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.utils import now
 from rq.worker import BaseWorker
 
+from app.queue import keys
 from app.queue.connection import limit_patience
 
 logger = logging.getLogger("task_api.worker")
 
 PATIENCE = 5.0  # seconds that it waits for an answer of Redis
 AGAIN = 0.2  # seconds between tries while Redis is away
+MOST_AT_ONCE = 1000  # ids that one round trip looks at
 MOST_TRIES = 5  # of a record that RQ could not make, and does not tell why
 
 AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
@@ -142,10 +144,28 @@ class RQWorker(BaseWorker):
                 continue
             for registry in (FinishedJobRegistry, FailedJobRegistry):
                 registry(queue=queue).cleanup()
+            self._forget_canceled(keys.registry("canceled", queue.name))
             worker_registration.clean_worker_registry(queue)
             queue.intermediate_queue.cleanup(self, queue)
             queue.release_maintenance_lock()
         self.last_cleaned_at = now()  # type: ignore[assignment]
+
+    def _forget_canceled(self, registry: str) -> None:
+        """Drop the canceled jobs that are gone; RQ lets the registry grow, as its own stay."""
+        kept, ids = 0, [b""]
+        while ids:
+            found: Any = self.connection.zrangebyscore(
+                registry, "-inf", time.time(), start=kept, num=MOST_AT_ONCE
+            )
+            ids = found
+            with self.connection.pipeline(transaction=False) as pipeline:
+                for job_id in ids:
+                    pipeline.exists(keys.job("").encode() + job_id)
+                there = pipeline.execute()
+            gone = [each for each, is_there in zip(ids, there, strict=True) if not is_there]
+            if gone:
+                self.connection.zrem(registry, *gone)
+            kept += len(ids) - len(gone)
 
     def _set_connection(self, connection: redis.Redis) -> redis.Redis:
         return limit_patience(connection, PATIENCE)

@@ -1,11 +1,14 @@
 """Callbacks over HTTP: what is taken at the door, what is listed, and what is sent again."""
 
+import fakeredis
 import pytest
 from fastapi.testclient import TestClient
 
 from app.catalogue import Catalogue
 from app.errors import DuplicateTask
+from app.main import create_app
 from app.queue.new_callback import PATH, TASK
+from app.settings import Settings
 from app.tasks import task
 
 URL = "https://hooks.example/done?x=1"
@@ -63,6 +66,33 @@ def test_a_callback_is_found_under_its_own_job_alone(api):
     answer = api.post(f"/jobs/{other['id']}/callbacks/{callback['id']}/send")
 
     assert (answer.status_code, answer.json()["title"]) == (404, "Unknown callback")
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        ("job", "callbacks", b"\xff a:b {callback}"),
+        ("callback", "try:1", b"{}"),
+        ("callback", "data", b"x"),
+        ("callback", "status", b"\xff"),
+    ],
+)
+def test_what_a_forged_record_says_of_callbacks_is_left_out(make_client, key, field, value):
+    server = fakeredis.FakeServer()
+    redis = fakeredis.FakeRedis(server=server)
+    api = make_client(
+        app=create_app(Settings(dashboard=False), client=fakeredis.FakeAsyncRedis(server=server))
+    )
+    job = post(api, callback=URL).json()
+    [callback] = api.get(f"/jobs/{job['id']}/callbacks").json()
+    hashes = {"job": job["id"], "callback": callback["id"]}
+    value = value.replace(b"{callback}", callback["id"].encode())
+    redis.hset(f"rq:job:{hashes[key]}", field, value)
+
+    answer = api.get(f"/jobs/{job['id']}/callbacks")
+
+    assert answer.status_code == 200
+    assert [(each["id"], each["tries"]) for each in answer.json()] == [(callback["id"], [])]
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "a:b"])

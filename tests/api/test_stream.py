@@ -251,7 +251,10 @@ def test_a_job_that_is_not_there_has_no_stream(api, expect_problem, path):
 
 @pytest.mark.parametrize(
     "event_id",
-    ["x", "1-", "-1", "1-2-3", "1-2-END", "99999999999999999999-0", "1 2", "1-2-end-end", "٣"],
+    [
+        *("x", "1-", "-1", "1-2-3", "1-2-END", "99999999999999999999-0", "1 2", "1-2-end-end", "٣"),
+        "18446744073709551615-18446744073709551615",  # Redis' own last one, which none can follow
+    ],
 )
 @pytest.mark.parametrize("path", ["/jobs/none/events", "/events", "/jobs/none"])
 def test_an_id_that_is_none_is_refused(api, expect_problem, path, event_id):

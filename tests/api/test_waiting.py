@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from app.catalogue import load_catalogue
 from app.local.embedded import EmbeddedRedis
 from app.local.ports import any_free
+from app.queue.events import Events
 from app.settings import Settings
 from tests.api.watching import ask
 from tests.worker.fixtures import start, worker_settings  # noqa: F401
@@ -92,6 +93,27 @@ def test_a_job_whose_result_is_kept_for_no_time_is_answered_as_its_end_told(serv
 
     assert (answer.status, job["status"]) == (200, "finished")
     assert job["ended_at"] is not None
+
+
+@pytest.mark.parametrize(("told", "expected"), [("finished", 200), ("deleted", 410)])
+def test_a_new_job_that_was_gone_before_it_was_listened_to_is_answered_by_its_events(
+    served, redis_client, monkeypatch, told, expected
+):
+    gone = b"local id = redis.call('LPOP', 'rq:queue:default') redis.call('DEL', 'rq:job:' .. id) "
+    gone += b"redis.call('XADD', 'task-api:events', '*', 'job', id, 'status', ARGV[1])"
+    begin = Events.of_job
+
+    def late(events, job_id):
+        redis_client.eval(gone, 0, told)
+        return begin(events, job_id)
+
+    monkeypatch.setattr(Events, "of_job", late)
+
+    answer, job, seconds = ask(served, "POST", "/tasks/add", {"left": 2}, Prefer="wait=20")
+
+    assert answer.status == expected
+    assert job["status"] == ("finished" if expected == 200 else 410)
+    assert seconds < 5
 
 
 @pytest.mark.parametrize("path", ["/tasks/add?retries=1", "/tasks/add?delay=60"])

@@ -448,7 +448,7 @@ def test_a_job_that_was_canceled_for_anothers_sake_names_that_one(explain, enque
 
     assert found.status == "canceled"
     assert found.canceled_because.startswith(f"job {parent.id}, which it ")
-    assert found.canceled_because.endswith(" was failed (after_failure=cancel)")
+    assert found.canceled_because.endswith(" failed (after_failure=cancel)")
     assert found.summary.endswith(f"; {found.canceled_because}.")
 
 

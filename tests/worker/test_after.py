@@ -98,7 +98,7 @@ def test_a_job_after_one_that_fails_is_canceled_with_the_reason_and_those_after_
         *("failed", "canceled", "canceled")
     ]
     assert reason(line, second) == (
-        f"job {first.id}, which it was to run after, was failed (after_failure=cancel)"
+        f"job {first.id}, which it was to run after, failed (after_failure=cancel)"
     )
     assert f"job {second.id}" in reason(line, third)
     assert event_statuses(line, third) == ["deferred", "canceled"]

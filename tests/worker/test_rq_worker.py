@@ -1,5 +1,7 @@
 """RQ's own code where Redis goes away in the middle of it."""
 
+import time
+
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
@@ -126,6 +128,23 @@ def test_maintenance_fails_no_job_whose_execution_has_expired(work_ours, line):
 
     assert line.again(job).get_status() == "started"
     assert line.redis.zcard("rq:finished:default") == 0
+
+
+def test_maintenance_forgets_canceled_jobs_that_are_gone_and_no_others(
+    work_ours, line, monkeypatch
+):
+    """RQ's own canceled jobs stay for ever, whatever their score is."""
+    monkeypatch.setattr("app.worker.rq_worker.MOST_AT_ONCE", 2)
+    kept = line.call(sample.add, kwargs={"left": 1})
+    kept.cancel()
+    gone = {f"gone{n}": 1 for n in range(5)} | {b"\xff": 1}
+    line.redis.zadd("rq:canceled:default", {**gone, "later": time.time() + 60})
+    worker = work_ours()
+
+    worker.clean_registries()
+
+    left = line.redis.zrange("rq:canceled:default", 0, -1)
+    assert left == [kept.id.encode(), b"later"]
 
 
 def test_maintenance_is_for_one_worker_at_a_time(work_ours, line):

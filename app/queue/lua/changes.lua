@@ -20,13 +20,20 @@ end
 
 local on_end
 
+local MOST_KEPT = 315360000 -- seconds; whatever a job's record says
 local NOT_IN_TIME = 'it did not start within the time that `expires` gave it'
+
+-- Give the members of a set; none where something else stands under its name.
+local function members(set)
+  local found = redis.pcall('SMEMBERS', set)
+  return found.err and {} or found
+end
 
 -- Take a job out of the sets of those that it waits for.
 local function forget_parents(id)
   local parents = 'rq:job::' .. id .. ':dependencies'
-  for _, parent in ipairs(redis.call('SMEMBERS', parents)) do
-    redis.call('SREM', 'rq:job:' .. parent .. ':dependents', id)
+  for _, parent in ipairs(members(parents)) do
+    redis.pcall('SREM', 'rq:job:' .. parent .. ':dependents', id)
   end
   redis.call('DEL', parents)
 end
@@ -36,7 +43,10 @@ end
 local function record_cancel(id, reason, now, keep)
   local job = 'rq:job:' .. id
   local fields = redis.call('HMGET', job, 'origin', 'failure_ttl')
-  keep = keep or tonumber(fields[2] or '') or 604800
+  keep = keep or tonumber(fields[2] or '')
+  if not keep or keep ~= math.floor(keep) or keep < 0 or keep > MOST_KEPT then
+    keep = 604800
+  end
   redis.call('HSET', job, 'status', 'canceled', 'ended_at', now, 'canceled_because', reason)
   redis.call('ZADD', 'rq:canceled:' .. fields[1], redis.call('TIME')[1] + keep, id)
   redis.call('EXPIRE', job, math.max(1, keep))
@@ -85,7 +95,7 @@ end
 -- Say whether all that a job waits for has ended as it wants it. A parent that is gone is not
 -- waited for, as RQ has it.
 local function is_met(id, may_fail)
-  for _, parent in ipairs(redis.call('SMEMBERS', 'rq:job::' .. id .. ':dependencies')) do
+  for _, parent in ipairs(members('rq:job::' .. id .. ':dependencies')) do
     local status = redis.call('HGET', 'rq:job:' .. parent, 'status')
     if status and status ~= 'finished' and not (may_fail and HAS_ENDED[status]) then
       return false
@@ -96,41 +106,47 @@ end
 
 -- Say why a job is canceled for another's sake.
 local function parent_fault(parent, status)
-  return 'job ' .. parent .. ', which it was to run after, was ' .. status
-    .. ' (after_failure=cancel)'
+  local ended = status == 'failed' and status or 'was ' .. status
+  return 'job ' .. parent .. ', which it was to run after, ' .. ended .. ' (after_failure=cancel)'
 end
 
--- Queue or cancel the jobs that have waited for one that has ended. Those of a plain RQ client, which
--- chose nothing for the case that it fails, are left to RQ. What is canceled goes to the list `ended`.
+-- Queue or cancel a job that has waited for one that has ended. One of a plain RQ client, which
+-- chose nothing for the case that it fails, is left to RQ. What is canceled goes to the list `ended`.
+local function settle(dependent, id, status, now, ended)
+  local fields = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'origin', 'after_failure',
+    'enqueue_at_front', 'description', 'labels')
+  if not fields[3] or fields[1] ~= 'deferred' then
+    return
+  end
+  redis.call('SREM', 'rq:job:' .. id .. ':dependents', dependent)
+  if status ~= 'finished' and fields[3] == 'cancel' then
+    leave_line(dependent, fields[1], fields[2])
+    record_cancel(dependent, parent_fault(id, status), now)
+    ended[#ended + 1] = { dependent, 'canceled' }
+    return
+  end
+  redis.call('SREM', 'rq:job::' .. dependent .. ':dependencies', id)
+  if is_met(dependent, fields[3] == 'run') then
+    forget_parents(dependent) -- one may have been canceled by the same end, one be gone
+    queue_deferred(dependent, fields[2], fields[4], now)
+    note(dependent, 'queued', fields[5], fields[2], fields[6])
+  end
+end
+
+-- Queue or cancel the jobs that have waited for one that has ended. One whose record is broken does
+-- not hold up the end of the other, nor the worker that records it.
 local function settle_dependents(id, status, now, ended)
-  local waiting = 'rq:job:' .. id .. ':dependents'
-  local dependents = redis.call('SMEMBERS', waiting)
+  local dependents = members('rq:job:' .. id .. ':dependents')
   table.sort(dependents) -- as they were enqueued
   for _, dependent in ipairs(dependents) do
-    local fields = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'origin', 'after_failure',
-      'enqueue_at_front', 'description', 'labels')
-    if fields[3] and fields[1] == 'deferred' then
-      redis.call('SREM', waiting, dependent)
-      if status ~= 'finished' and fields[3] == 'cancel' then
-        leave_line(dependent, fields[1], fields[2])
-        record_cancel(dependent, parent_fault(id, status), now)
-        ended[#ended + 1] = { dependent, 'canceled' }
-      else
-        redis.call('SREM', 'rq:job::' .. dependent .. ':dependencies', id)
-        if is_met(dependent, fields[3] == 'run') then
-          forget_parents(dependent) -- one may have been canceled by the same end, one be gone
-          queue_deferred(dependent, fields[2], fields[4], now)
-          note(dependent, 'queued', fields[5], fields[2], fields[6])
-        end
-      end
-    end
+    pcall(settle, dependent, id, status, now, ended)
   end
 end
 
 -- Say whether a job is waited for by one of a plain RQ client, which RQ's own code has to queue.
 local function has_foreign_dependents(id)
-  for _, dependent in ipairs(redis.call('SMEMBERS', 'rq:job:' .. id .. ':dependents')) do
-    if redis.call('HEXISTS', 'rq:job:' .. dependent, 'after_failure') == 0 then
+  for _, dependent in ipairs(members('rq:job:' .. id .. ':dependents')) do
+    if redis.pcall('HEXISTS', 'rq:job:' .. dependent, 'after_failure') == 0 then
       return true
     end
   end
