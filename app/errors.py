@@ -245,7 +245,7 @@ class CrossSiteRequest(TaskApiError):
 
 
 class NotOnLoopback(TaskApiError):
-    """The API is open (no keys file), so it answers this machine alone, not as {host}; ask it at
+    """The API has no keys, so it answers this machine alone, not as {host}; ask it at
     127.0.0.1 or localhost, or set TASK_API_ALLOW_ANONYMOUS=true."""
 
     status = 403
@@ -351,6 +351,11 @@ class UnregisteredTask(TaskApiError):
     only. Is its module in TASK_API_TASK_MODULES?"""
 
 
+class BrokenScript(TaskApiError):
+    """The script {name!r} fails on what Redis holds ({reason}); whatever it was to record is
+    settled as of a crash. Some program has written a key of another type: look who that is."""
+
+
 class ForgedPickle(TaskApiError):
     """The pickle names {name!r}; only plain JSON data is loaded from Redis."""
 
@@ -385,7 +390,7 @@ class UnserializableResult(TaskApiError):
 
 
 class RefusedAddress(TaskApiError):
-    """The API is open (no keys file), so it does not listen on {host}, beyond this machine; listen
+    """The API has no keys, so it does not listen on {host}, beyond this machine; listen
     on 127.0.0.1, or set TASK_API_ALLOW_ANONYMOUS=true."""
 
 

@@ -21,7 +21,7 @@ def check_access(settings: Settings) -> Finding:
     if not _is_loopback(settings.host):
         return fail(
             "access",
-            f"the API is open (no keys file), so it refuses to listen on {settings.host}",
+            f"the API has no keys, so it refuses to listen on {settings.host}",
             "TASK_API_HOST=127.0.0.1, or TASK_API_ALLOW_ANONYMOUS=true behind a proxy",
         )
     return ok("access", "the API answers this machine alone")

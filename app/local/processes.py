@@ -42,6 +42,7 @@ class Supervisor:
     def __init__(self, terminal: Terminal, name: str, backoff: Backoff | None = None) -> None:
         """Print to `terminal`, with `name` before what the supervisor itself has to say."""
         self.stopping = False
+        self._hurried = False
         self._terminal = terminal
         self._name = name
         self._backoff = backoff or Backoff()
@@ -56,7 +57,8 @@ class Supervisor:
         self._terminal.line(self._name, text)
 
     def request_stop(self, *_signal: object) -> None:
-        """Ask for the end, as a signal handler; harmless however often it is called."""
+        """Ask for the end, as a signal handler; who asks again wants it at once."""
+        self._hurried = self.stopping
         self.stopping = True
 
     def start(self, command: Command) -> Child:
@@ -144,15 +146,20 @@ class Supervisor:
     def _end(self, children: list[Child], grace: float) -> None:
         for child in children:
             child.send(signal.SIGTERM)
-        self._wait_for(children, grace)
+        self._wait_for(children, grace, may_hurry=not any(c.command.ends_last for c in children))
         for child in (late := [child for child in children if child in self._running]):
             self.say(f"{child.command.name} did not end within {grace:g} s; killing it")
             child.send(signal.SIGKILL)
         self._wait_for(late, _KILL_SECONDS)
 
-    def _wait_for(self, children: list[Child], seconds: float) -> None:
+    def _wait_for(self, children: list[Child], seconds: float, *, may_hurry: bool = False) -> None:
         deadline = time.monotonic() + seconds
         while any(child in self._running for child in children) and time.monotonic() < deadline:
+            if may_hurry and self._hurried:
+                self._hurried = False
+                for child in children:
+                    if child in self._running:
+                        child.send(signal.SIGTERM)  # a worker's second one: its job is put back
             self.tick(_TICK)
 
 

@@ -73,13 +73,18 @@ def run(settings: Settings, stream: TextIO) -> None:
             supervisor.start(_api(settings, address, env))
             for name in workers:
                 supervisor.start(Command(name, (sys.executable, "-m", "worker"), env))
+        if address.port != settings.port:
+            supervisor.say(f"port {settings.port} is taken, so the API is on {address.port}")
         if _becomes_ready(supervisor, address, begun):
             supervisor.settle()
             supervisor.say(f"ready in {time.monotonic() - begun:.1f} s")
             terminal.text(_links(settings, address, env["REDIS_URL"]))
         while supervisor.tick():
             pass
-        supervisor.say("ending everything")
+        supervisor.say(
+            f"ending everything; running jobs have {settings.shutdown_grace} s, "
+            "a second Ctrl-C puts them back at once"
+        )
     finally:
         supervisor.stop(settings.shutdown_grace + 1, _REDIS_GRACE)  # 1 s to put the job back
         if redis:

@@ -17,6 +17,8 @@ from app.queue import keys
 SAMPLE = 50
 """Finished jobs of a queue that are looked at: those that are kept longest, so mostly the last."""
 
+OVERDUE = 1.0  # seconds beyond twice its task's average for which a run is held to be near its end
+
 MOST_AHEAD = 100
 """Jobs ahead, of each queue, whose tasks are looked at; the others count as the queue's average."""
 
@@ -42,6 +44,11 @@ class _Runs:
             took = max(0.0, (record.ended_at - record.started_at).total_seconds())
             self.taken.setdefault((record.queue, record.task), []).append(took)
             self.taken.setdefault((record.queue, None), []).append(took)
+
+    def of_task(self, queue: str, task: str) -> float | None:
+        """Give a task's average; None where nothing is known of it."""
+        found = self.taken.get((queue, task))
+        return fmean(found) if found else None
 
     def of(self, queue: str, task: str | None) -> float | None:
         """Give a task's average, else its queue's; None where nothing is known."""
@@ -127,8 +134,13 @@ def _left(record: _Record | None, worker: WorkerInfo, runs: _Runs, now: datetime
     """Give the likely seconds until a worker is free; None where that is not known."""
     if record is None or record.started_at is None:
         return None if worker.state == "busy" else 0.0
-    run = runs.of(record.queue, record.task)
-    return None if run is None else max(0.0, run - (now - record.started_at).total_seconds())
+    # Not its queue's average: one task may take a thousand times as long as another.
+    run = runs.of_task(record.queue, record.task)
+    if run is None:
+        return None
+    left = run - (now - record.started_at).total_seconds()
+    # One that takes twice as long as the others did: nobody knows how much longer.
+    return max(0.0, left) if left > -run - OVERDUE else None
 
 
 def _served(workers: Sequence[WorkerInfo]) -> list[str]:

@@ -8,11 +8,17 @@ from typing import Any, Protocol
 
 import hiredis
 from redis.connection import Connection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from app.errors import BrokenScript
 from app.queue.scripts import script
 
 AGAIN = 0.2  # seconds between tries while Redis is away
+
+MOST_TRIES = 5  # of a script that fails by itself: what it meets may be another thing by then
+
+# How Redis' refusals begin that pass, in a script or out of it.
+_PASSING = ("LOADING", "BUSY", "OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN")
 
 logger = logging.getLogger("task_api.worker")
 
@@ -30,7 +36,8 @@ class Patient(Protocol):
 class Hotline:
     """Runs scripts that do no harm when they are run twice, for only an answer may be lost.
 
-    All raise `redis.exceptions.RedisError` where Redis is away, and `patient` says not to wait.
+    All raise `redis.exceptions.RedisError` where Redis is away, and `patient` says not to wait; and
+    `BrokenScript` where it is there, and the script fails on what it holds.
     """
 
     def __init__(self, connect: Callable[[], Connection], patient: Patient) -> None:
@@ -44,11 +51,15 @@ class Hotline:
     def run(self, name: str, arguments: Arguments, *, with_result: bool) -> Answer:
         """Run a script, and wait for its answer, and for Redis where that is away."""
         told = False
+        tries = 0
         while True:
             try:
                 return self._run(name, arguments)
             except RedisError as error:
                 self._disconnect()
+                tries += _is_its_own(error)
+                if tries == MOST_TRIES:
+                    raise BrokenScript(name=name, reason=error) from error
                 if not self._patient(with_result=with_result):
                     raise
                 if not told:
@@ -114,3 +125,13 @@ class Hotline:
         if self._connection is not None:
             self._connection.disconnect()
             self._connection = None
+
+
+def _is_its_own(error: RedisError) -> bool:
+    """Say whether a script has failed by what it does, and not because Redis is away."""
+    text = str(error)
+    return (
+        isinstance(error, ResponseError)
+        and "user_script" in text
+        and not any(word in text for word in _PASSING)
+    )

@@ -14,6 +14,7 @@ from rq.executions import Execution
 from rq.job import JobStatus, Retry
 from rq.utils import now
 
+from app.context import RetryLater
 from app.queue import keys
 from app.worker.job import TaskJob
 from app.worker.rq_worker import AGAIN, RQWorker, TakenOver
@@ -68,7 +69,10 @@ class Recorder:
         job.raised(error[1])
         job._status = JobStatus.FAILED  # noqa: SLF001 - as RQ's perform_job does
         job.ended_at = now()
-        self._worker.handle_exception(job, *error)
+        if isinstance(error[1], RetryLater):  # it has asked for that, and nothing is wrong
+            logger.info("job.retry_later id=%s reason=%s", job.id, error[1])
+        else:
+            self._worker.handle_exception(job, *error)
         self._worker.handle_job_failure(
             job, queue, queue.started_job_registry, "".join(traceback.format_exception(*error))
         )

@@ -141,6 +141,7 @@ class Supervisor:
                 continue
             try:
                 duty.due = now + duty.action()
+                self._redis_away = False
             except RedisError as error:
                 if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):
                     # Redis is there and refuses: a key of another type, or no memory left.
@@ -150,7 +151,6 @@ class Supervisor:
                 duty.due = now + AGAIN
                 self._lose_redis(error)
                 return
-        self._redis_away = False
 
     def _obey(self) -> None:
         if self._commands is None:

@@ -196,7 +196,7 @@ def test_the_likely_wait_is_when_a_worker_has_come_through_what_is_ahead(
     ran("default", "send", 10, 30)
     ran("default", "wait", 5)
     busy("a", "default", task="send", since=5)  # 15 s are left
-    busy("b", "default", task="wait", since=60)  # any moment now
+    busy("b", "default", task="wait", since=9)  # any moment now
     for _ in range(3):
         enqueue(mine.send, to="ada")
     job = enqueue(mine.wait, seconds=1, begun="x")
@@ -211,6 +211,16 @@ def test_the_likely_wait_is_when_a_worker_has_come_through_what_is_ahead(
         "It waits in the queue 'default' behind 3 jobs; 2 live workers serve it, and its turn is "
         "likely to come in about 3"
     )
+
+
+@pytest.mark.parametrize(("task", "since"), [("send", 1), ("wait", 60)])
+def test_a_worker_that_is_busy_for_nobody_knows_how_long_makes_the_wait_unknown(
+    explain, enqueue, busy, ran, task, since
+):
+    ran("default", "wait", 5)  # and no run of "send" is known
+    busy("a", "default", task=task, since=since)
+
+    assert explain(enqueue(mine.wait, seconds=1, begun="x").id).likely_wait is None
 
 
 def test_a_task_without_runs_counts_as_its_queue_does(explain, enqueue, hire, ran):

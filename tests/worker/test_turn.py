@@ -5,8 +5,11 @@ import time
 import pytest
 import redis
 from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ResponseError
 
+from app.errors import BrokenScript
 from app.queue.connection import dedicated
+from app.worker import hotline
 from app.worker.aside import Aside
 from app.worker.hotline import Hotline
 from app.worker.job import TaskJob
@@ -377,3 +380,35 @@ def test_a_job_is_never_in_none_of_its_places(turns, line, redis_client):
                 waiting, started, done = look.execute()
             seen = [*waiting, *(each.partition(b":")[0] for each in started), *done]
             assert sorted(each.decode() for each in seen) == sorted(jobs)
+
+
+def test_a_script_that_fails_on_what_redis_holds_is_given_up_for_a_named_error(
+    turns, line, redis_client, monkeypatch
+):
+    monkeypatch.setattr(hotline, "AGAIN", 0.001)
+    line.put(sample.add, 1)
+    turn = turns()
+    first = turn.next(None, None, claim=True).claim
+    redis_client.delete("rq:finished:default")
+    redis_client.set("rq:finished:default", "no sorted set")
+    redis_client.delete("rq:wip:default")
+    redis_client.set("rq:wip:default", "no sorted set")
+
+    with pytest.raises(BrokenScript, match=r"fails on what Redis holds .*WRONGTYPE"):
+        turn.next(finish(first, redis_client), None, claim=True)
+
+
+def test_a_script_that_redis_cannot_run_for_the_moment_is_run_again(turns, monkeypatch):
+    monkeypatch.setattr(hotline, "AGAIN", 0.001)
+    turn = turns()
+    refusals = iter(range(hotline.MOST_TRIES + 3))
+
+    def refuse():
+        if next(refusals, None) is not None:
+            turn.answers.instead = refuse
+            raise ResponseError("OOM command not allowed. script: a, on @user_script:1.")
+
+    turn.answers.instead = refuse
+
+    assert turn.next(None, None, claim=True).claim is None
+    assert next(refusals, None) is None
