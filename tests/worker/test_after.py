@@ -165,7 +165,7 @@ def test_a_job_after_one_that_has_failed_already_is_canceled_at_once(work, line)
     third = line.put(sample.add, 1, 2, after=first.id, after_failure="run")
 
     assert (status(line, second), status(line, third)) == ("canceled", "queued")
-    assert "was failed" in reason(line, second)
+    assert "after, failed (after_failure=cancel)" in reason(line, second)
 
 
 def test_a_job_after_one_that_is_not_there_is_refused(line):
