@@ -21,9 +21,11 @@ help:  ## list the commands
 up: $(INSTALLED)  ## start everything on this machine: Redis, API, workers, scheduler, dashboard
 	@exec $(BIN)/python -m app
 
+# The tests wait more than they compute, so more of them run at once than there are cores; those of
+# a file run in one process, and each process has a Redis of its own.
 test: $(INSTALLED_DEV)  ## run every test, with coverage
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage run -m pytest -n 4 --dist loadfile $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 

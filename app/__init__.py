@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from app import calls, context
 from app.queue.enqueue import Enqueuer
-from app.queue.running import running_job
+from app.queue.running.job import running_job
 from app.settings import Settings
 
 try:

@@ -27,15 +27,15 @@ from app.queue.callbacks import Callbacks
 from app.queue.connection import ANSWER_TIMEOUT, connect_async
 from app.queue.control import Control
 from app.queue.enqueue import Enqueuer
-from app.queue.events import BLOCK, Events
-from app.queue.explain import Explainer
+from app.queue.explaining.explain import Explainer
 from app.queue.fleet import Fleet
-from app.queue.listing import Listing
+from app.queue.lists.listing import Listing
 from app.queue.log import Logs
 from app.queue.lookup import Lookup
 from app.queue.shares import Shares
 from app.queue.transaction import Pipeline, Transaction
-from app.queue.waiting import Waiting
+from app.queue.watching.events import BLOCK, Events
+from app.queue.watching.waiting import Waiting
 from app.queue.writer import BatchWriter
 from app.settings import Settings
 

@@ -13,8 +13,8 @@ import redis
 
 from app.job_list import JobQuery
 from app.queue import keys
-from app.queue.cursor import cursor_at
 from app.queue.job_id import new_job_id
+from app.queue.lists.cursor import cursor_at
 from app.queue.wire import dumps
 from benchmarks.errors import BenchmarkError
 from benchmarks.finding import Finding, Ratio, Rounds, Sample, alternate

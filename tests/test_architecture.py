@@ -23,6 +23,14 @@ LAYERS = (
     # queue behind them, so it stands above both, and nothing below may import a name from it.
     ("app",),
     ("app.callbacks",),  # its task is found by its name
+    # What is read, or done beside, on top of the queue itself.
+    (
+        "app.queue.watching",
+        "app.queue.lists",
+        "app.queue.explaining",
+        "app.queue.dashboard",
+        "app.queue.running",
+    ),
     ("app.queue", "jobs"),
     ("app.catalogue",),
     ("app.tasks",),

@@ -98,7 +98,7 @@ def test_the_module_by_itself_knows_of_no_job():
 def test_importing_a_tasks_module_joins_it_to_the_queue():
     program = (
         "from app import calls, context, tasks\n"
-        "from app.queue.running import running_job\n"
+        "from app.queue.running.job import running_job\n"
         "assert context._source is running_job\n"
         "assert calls._enqueuer is not calls._no_enqueuer\n"
         "assert tasks.declared_tasks() == []\n"

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from app.api.frames import RETRY, LastId, event_frame, gap_frame, here, keep_alive
 from app.api.job_events import KEEP_ALIVE
 from app.queue.event import START, Event, Filter, Position
-from app.queue.events import Events
-from app.queue.replay import CHUNK, Replay
+from app.queue.watching.events import Events
+from app.queue.watching.replay import CHUNK, Replay
 
 
 async def frames_of_all(

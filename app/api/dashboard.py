@@ -19,9 +19,10 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from app.api import dashboard_answers as answers
 from app.api.dashboard_templates import safe_templates, unknown
 from app.errors import JobGone, UnknownJob
-from app.queue import keys, shown
-from app.queue.buttons import Buttons
+from app.queue import keys
 from app.queue.connection import connect
+from app.queue.dashboard import shown
+from app.queue.dashboard.buttons import Buttons
 from app.settings import Settings
 
 THREADS = 4  # that all pages share; the event loop never waits for Redis

@@ -11,14 +11,14 @@ from app.catalogue import Catalogue
 from app.queue.callbacks import Callbacks
 from app.queue.control import Control
 from app.queue.enqueue import Enqueuer
-from app.queue.events import Events
-from app.queue.explain import Explainer
+from app.queue.explaining.explain import Explainer
 from app.queue.fleet import Fleet
-from app.queue.listing import Listing
+from app.queue.lists.listing import Listing
 from app.queue.log import Logs
 from app.queue.lookup import Lookup
 from app.queue.shares import Shares
-from app.queue.waiting import Waiting
+from app.queue.watching.events import Events
+from app.queue.watching.waiting import Waiting
 from app.settings import Settings
 
 

@@ -25,9 +25,9 @@ from app.errors import (
 from app.models import Job, JobError
 from app.options import JobOptions
 from app.queue import keys
-from app.queue.lookup import restored
 from app.queue.moment import moment_of_score
 from app.queue.new_job import NewJobs
+from app.queue.record import restored
 from app.queue.scripts import script
 from app.queue.writer import Command
 from app.settings import Settings

@@ -1,48 +1,17 @@
 """`/docs` in a real browser: a form for each task, which enqueues a job, with no internet."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
-
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from app.local.ports import any_free
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 20  # seconds
+from tests.acceptance.served import PATIENCE, Service, serving
 
 
 @pytest.fixture
 def origin(tmp_path, redis_url):
     """The API with the shipped jobs, on a server of its own."""
-    port = any_free("127.0.0.1")
-    environment = {
-        **os.environ,
-        "REDIS_URL": redis_url,
-        "TASK_API_ACTIVITY_LOG": str(tmp_path / "activity.jsonl"),
-    }
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
-    server = subprocess.Popen([*command, "--log-level", "warning"], env=environment, cwd=ROOT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health/live", timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(PATIENCE)
+    with serving(redis_url, tmp_path, Service) as start:
+        yield start().url
 
 
 def test_every_task_has_a_form_that_enqueues_a_job_and_nothing_comes_from_elsewhere(

@@ -13,7 +13,8 @@ from app.api import all_events, event_stream, job_events
 from app.catalogue import load_catalogue
 from app.local.embedded import EmbeddedRedis
 from app.local.ports import any_free
-from app.queue import keys, replay
+from app.queue import keys
+from app.queue.watching import replay
 from app.settings import Settings
 from tests.api.watching import ask, stream
 from tests.worker.fixtures import start, worker_settings  # noqa: F401
@@ -413,7 +414,7 @@ def test_a_caller_that_leaves_is_listened_for_no_longer_and_logged(served, activ
 def test_a_caller_that_reads_too_slowly_is_ended_and_loses_nothing(
     served, redis_client, monkeypatch
 ):
-    monkeypatch.setattr("app.queue.subscription.MOST_WAITING", 50)
+    monkeypatch.setattr("app.queue.watching.subscription.MOST_WAITING", 50)
     label = json.dumps(["x" * 60_000])  # large, so that sockets are full soon
     with stream(served, "/events") as opened:
         next(opened.frames())

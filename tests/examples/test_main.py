@@ -19,6 +19,7 @@ COMMAND = ("-m", "examples")
         (f"redis://{HOST}:{any_free(HOST)}", "start `make up`, or set REDIS_URL"),
         ("localhost:6379", "REDIS_URL must start with one of redis://"),
     ],
+    ids=["away", "no address"],
 )
 def test_the_command_ends_with_an_error_that_says_what_to_do_about_redis(
     start: Start, redis_url: str, remedy: str

@@ -10,7 +10,7 @@ from app.job_list import JobQuery
 from app.options import JobOptions
 from app.queue.connection import connect_async
 from app.queue.event import read_event, seen_event
-from app.queue.listing import Listing
+from app.queue.lists.listing import Listing
 from app.queue.lookup import Lookup
 from app.queue.moment import moment_of_score
 from tests.queue import tasks_for_tests as mine

@@ -12,9 +12,9 @@ from app.catalogue import load_catalogue
 from app.errors import UnreadableJob
 from app.options import JobOptions
 from app.queue.attempts import LONGEST_TEXT, MOST_KEPT
-from app.queue.buttons import Buttons
 from app.queue.connection import connect_async
 from app.queue.control import Control
+from app.queue.dashboard.buttons import Buttons
 from app.queue.lookup import Lookup
 from tests.worker import sample_tasks as sample
 from tests.worker.processes import wait_until

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.queue.lines import CUT, LONGEST_LINE, MOST_BYTES, MOST_LINES
+from app.queue.running.lines import CUT, LONGEST_LINE, MOST_BYTES, MOST_LINES
 from tests.worker import talking_tasks as mine
 from tests.worker.processes import wait_until
 

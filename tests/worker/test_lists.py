@@ -10,7 +10,7 @@ from app.job_list import JobQuery
 from app.queue import keys
 from app.queue.connection import connect_async
 from app.queue.job_id import new_job_id
-from app.queue.listing import Listing
+from app.queue.lists.listing import Listing
 from app.queue.lookup import Lookup
 from app.worker import pruning
 from app.worker.pruning import LONGEST_REST, SHORTEST_REST, Pruning

@@ -1,22 +1,10 @@
 """A real service with a worker of either kind, and what a person does with a job's page."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
-import httpx
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-from selenium.webdriver.common.by import By
 
-from app.local.ports import any_free
-
-ROOT = Path(__file__).parents[3]
-PATIENCE = 20  # seconds
+from tests.acceptance import served
 
 TASKS = '''
 """Tasks of the page's acceptance tests."""
@@ -61,45 +49,11 @@ def fail(text: str) -> None:
     raise ValueError(text)
 '''
 
-WORKERS = {
-    "ours": [sys.executable, str(ROOT / "worker.py")],
-    "stock": [str(Path(sys.executable).with_name("rq")), "worker", "--with-scheduler"],
-}
 
+class Service(served.Service):
+    """The service, whose jobs wait at gates."""
 
-def wait_for(look, seconds=PATIENCE):
-    """Look again and again until there is something; gives it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if found := look():
-                return found
-        except (NoSuchElementException, StaleElementReferenceException):
-            pass  # the page has just drawn itself anew
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
-class Service:
-    """The API and a worker, as processes of their own."""
-
-    def __init__(self, url, processes, gates):
-        self.url = url
-        self.processes = processes
-        self.gates = gates
-
-    def is_ready(self):
-        assert all(process.poll() is None for process in self.processes), "one has ended"
-        try:
-            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=1):
-                return True
-        except OSError:
-            return False
-
-    def enqueue(self, task, query="", **args):
-        posted = httpx.post(f"{self.url}/tasks/{task}{query}", json=args)
-        assert posted.status_code == 202, posted.text
-        return posted.json()["id"]
+    gates: Path
 
     def climb(self, query="", **args):
         return self.enqueue("climb", query, gates=str(self.gates), **args)
@@ -107,33 +61,12 @@ class Service:
     def open(self, gate):
         (self.gates / str(gate)).touch()
 
-    def job(self, job_id):
-        return httpx.get(f"{self.url}/jobs/{job_id}").json()
 
-    def wait_for(self, job_id, status):
-        wait_for(lambda: self.job(job_id)["status"] == status)
-
-
-class Page:
-    """What a person does with a page, and sees."""
-
-    def __init__(self, browser, service):
-        self.browser = browser
-        self.origin = service.url
+class Page(served.Page):
+    """What a person does with a job's page, and sees."""
 
     def open(self, job_id):
-        self.browser.get(f"{self.origin}/jobs/{job_id}")
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def find(self, selector, text=""):
-        """Wait for an element to be shown, with a text in it."""
-        return wait_for(
-            lambda: next(
-                (e for e in self.all(selector) if e.is_displayed() and text in e.text), None
-            )
-        )
+        super().open(f"/jobs/{job_id}")
 
     def has_status(self, status):
         self.find("[role=status]", status)
@@ -144,18 +77,11 @@ class Page:
     def buttons(self):
         return [button.text for button in self.all("button")]
 
-    def script(self, code, *args):
-        return self.browser.execute_script(code, *args)
-
-    def console(self):
-        """Take what the browser has complained of since it was last asked."""
-        return [entry["message"] for entry in self.browser.get_log("browser")]
-
 
 @pytest.fixture
 def eventually():
     """Wait until there is something."""
-    return wait_for
+    return served.wait_for
 
 
 @pytest.fixture
@@ -164,34 +90,16 @@ def run_service(tmp_path, redis_url):
     (tmp_path / "shop.py").write_text(TASKS)
     gates = tmp_path / "gates"
     gates.mkdir()
-    environment = {
-        **os.environ,
-        "REDIS_URL": redis_url,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
-        "TASK_API_TASK_MODULES": "shop",
-        "TASK_API_ACTIVITY_LOG": str(tmp_path / "activity.jsonl"),
-    }
-    processes = []
 
     def run(kind="ours"):
-        port = any_free("127.0.0.1")
-        api = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
-        served = ["-u", redis_url, "high", "default", "low"] if kind == "stock" else []
-        processes.extend(
-            subprocess.Popen(command, env=environment, cwd=tmp_path)
-            for command in ([*api, "--log-level", "warning"], [*WORKERS[kind], *served])
-        )
-        service = Service(f"http://127.0.0.1:{port}", processes, gates)
-        wait_for(service.is_ready, 2 * PATIENCE)
+        service = start(kind)
+        service.gates = gates
         return service
 
-    yield run
-    for gate in ("begin", "end", *range(1, 9)):
-        (gates / str(gate)).touch()  # a stock worker waits for its job
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    for process in processes:
-        process.wait(PATIENCE)
+    with served.serving(redis_url, tmp_path, Service, TASK_API_TASK_MODULES="shop") as start:
+        yield run
+        for gate in ("begin", "end", *range(1, 9)):
+            (gates / str(gate)).touch()  # a stock worker waits for its job
 
 
 @pytest.fixture
@@ -203,10 +111,10 @@ def service(run_service):
 @pytest.fixture
 def page(browser, service):
     """The browser, for the service with our own worker."""
-    return Page(browser, service)
+    return Page(browser, service.url)
 
 
 @pytest.fixture
 def open_page(browser):
     """The browser, for any service."""
-    return lambda service: Page(browser, service)
+    return lambda service: Page(browser, service.url)

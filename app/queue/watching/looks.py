@@ -10,7 +10,7 @@ import logging
 from app.errors import RedisUnavailable
 from app.queue import keys
 from app.queue.event import NEWEST, Position, position_of_newest, seen_event
-from app.queue.listeners import Listeners
+from app.queue.watching.listeners import Listeners
 from app.queue.writer import BatchWriter
 
 EVERY = 0.25  # seconds between two looks

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidCursor
 from app.job_list import LONGEST_CURSOR, JobQuery
-from app.queue.candidates import place_at
-from app.queue.cursor import cursor_at, place_of
 from app.queue.job_id import new_job_id
+from app.queue.lists.candidates import place_at
+from app.queue.lists.cursor import cursor_at, place_of
 
 STATUSES = ["queued", "failed", "finished"]
 

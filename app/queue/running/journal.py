@@ -15,8 +15,8 @@ from rq.job import Job as RQJob
 
 from app.queue import keys
 from app.queue.attempts import number_of
-from app.queue.flusher import Flusher
-from app.queue.lines import MOST_BYTES, MOST_LINES, fit, split
+from app.queue.running.flusher import Flusher
+from app.queue.running.lines import MOST_BYTES, MOST_LINES, fit, split
 from app.queue.scripts import script
 
 LONGEST_NAME = 200  # bytes of a logger's name, or a level's

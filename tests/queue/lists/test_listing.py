@@ -15,10 +15,11 @@ from rq.job import Job as RQJob
 from app.errors import InvalidCursor, RedisUnavailable
 from app.job_list import JobQuery
 from app.options import JobOptions
-from app.queue import candidates, keys, listing
+from app.queue import keys
 from app.queue.connection import connect_async
 from app.queue.enqueue import Enqueuer
-from app.queue.listing import Listing
+from app.queue.lists import candidates, listing
+from app.queue.lists.listing import Listing
 from app.queue.lookup import Lookup
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import work

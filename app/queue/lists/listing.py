@@ -15,7 +15,7 @@ from app.errors import RedisUnavailable, UnreadableJob
 from app.job_list import JobPage, JobPageLinks, JobQuery
 from app.models import Job
 from app.queue import keys
-from app.queue.candidates import (
+from app.queue.lists.candidates import (
     Candidates,
     Index,
     Lines,
@@ -27,7 +27,7 @@ from app.queue.candidates import (
     shortest_of,
     sorts_by_time,
 )
-from app.queue.cursor import cursor_at, place_of
+from app.queue.lists.cursor import cursor_at, place_of
 from app.queue.lookup import Lookup
 from app.queue.moment import moment_of_score
 from app.queue.pruning import prune_call

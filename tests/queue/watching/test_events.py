@@ -12,12 +12,13 @@ from app.errors import RedisUnavailable
 from app.local.embedded import EmbeddedRedis
 from app.local.ports import any_free
 from app.options import JobOptions
-from app.queue import events as events_module
-from app.queue import keys, subscription
+from app.queue import keys
 from app.queue.connection import ANSWER_TIMEOUT, connect_async
 from app.queue.event import Filter
-from app.queue.events import BLOCK, Events
 from app.queue.transaction import Transaction
+from app.queue.watching import events as events_module
+from app.queue.watching import subscription
+from app.queue.watching.events import BLOCK, Events
 from app.queue.writer import BatchWriter
 from app.settings import Settings
 from tests.queue.tasks_for_tests import send

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.explanation import Explanation, RunningAttempt
-from app.queue import why_waiting
-from app.queue.wording import at_time, counted, in_brief, span
+from app.queue.explaining import why_waiting
+from app.queue.explaining.wording import at_time, counted, in_brief, span
 
 
 @dataclass(frozen=True, slots=True)

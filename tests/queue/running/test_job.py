@@ -5,7 +5,7 @@ from rq import Retry
 from rq.job import Job as RQJob
 
 from app.context import attempt, job_id
-from app.queue.running import RunningRQJob, running_job
+from app.queue.running.job import RunningRQJob, running_job
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import work
 

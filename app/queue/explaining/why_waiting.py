@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.explanation import Explanation, Parent
-from app.queue.wording import at_time, counted, in_brief, span
+from app.queue.explaining.wording import at_time, counted, in_brief, span
 
 _ENDED_BADLY = frozenset({None, "failed", "stopped", "canceled"})
 

@@ -15,15 +15,15 @@ from rq.utils import utcformat
 
 from app.errors import RedisUnavailable, UnknownJob
 from app.options import JobOptions
-from app.queue import explain as explain_module
 from app.queue import keys
-from app.queue import likely_wait as likely_wait_module
 from app.queue import lookup as lookup_module
-from app.queue.explain import Explainer
+from app.queue.explaining import explain as explain_module
+from app.queue.explaining import likely_wait as likely_wait_module
+from app.queue.explaining.explain import Explainer
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import wait_until, work
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 TASKS = "tests.queue.tasks_for_tests"
 
 

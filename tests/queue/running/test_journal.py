@@ -7,11 +7,11 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.job import Job as RQJob
 
-from app.queue import journal as module
 from app.queue import keys
-from app.queue.flusher import Flusher
-from app.queue.journal import Journal
-from app.queue.lines import MOST_BYTES, MOST_LINES
+from app.queue.running import journal as module
+from app.queue.running.flusher import Flusher
+from app.queue.running.journal import Journal
+from app.queue.running.lines import MOST_BYTES, MOST_LINES
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import wait_until
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.queue.event import START, Event, Filter, Position, job_of, position_of, read_event
-from app.queue.subscription import Subscription
+from app.queue.watching.subscription import Subscription
 
 
 class Watched:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from app.errors import JobGone, RedisUnavailable, UnknownJob
 from app.models import ENDED, Job
 from app.queue.event import Event
-from app.queue.events import Events
 from app.queue.lookup import Lookup, Seen
-from app.queue.subscription import Subscription
+from app.queue.watching.events import Events
+from app.queue.watching.subscription import Subscription
 
 CLOCKS_APART = 10_000  # milliseconds by which ours may be ahead of Redis'
 

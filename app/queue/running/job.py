@@ -12,9 +12,9 @@ from rq.timeouts import JobTimeoutException
 
 from app.errors import JobExpired
 from app.queue.attempts import number_of
-from app.queue.capture import Capture
-from app.queue.flusher import Flusher
-from app.queue.journal import Journal
+from app.queue.running.capture import Capture
+from app.queue.running.flusher import Flusher
+from app.queue.running.journal import Journal
 from app.queue.witnessed import witness
 
 logger = logging.getLogger("task_api.journal")

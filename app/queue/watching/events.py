@@ -1,7 +1,7 @@
 """The one reader of the stream of events in a process, for all who listen: to a job, or by filter.
 
 It reads on one connection, and only while somebody listens. Changes that leave no entry are found
-besides, where a job is watched; see `app.queue.looks`.
+besides, where a job is watched; see `app.queue.watching.looks`.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 from app.errors import RedisUnavailable
 from app.queue import keys
 from app.queue.event import NEWEST, Filter, Position, position_of_newest, written
-from app.queue.listeners import Listeners
-from app.queue.looks import Looks
-from app.queue.replay import Replay
-from app.queue.subscription import Subscription
+from app.queue.watching.listeners import Listeners
+from app.queue.watching.looks import Looks
+from app.queue.watching.replay import Replay
+from app.queue.watching.subscription import Subscription
 from app.queue.writer import BatchWriter
 
 MOST_AT_ONCE = 1000  # entries of one read

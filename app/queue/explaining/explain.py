@@ -15,11 +15,12 @@ from app.errors import RedisUnavailable
 from app.explanation import Explanation, Parent, RunningAttempt
 from app.models import ENDED, Job, JobError, WorkerInfo
 from app.queue import keys
+from app.queue.explaining.likely_wait import likely_wait
+from app.queue.explaining.summary import Surroundings, summary_of
 from app.queue.fleet import Fleet
-from app.queue.likely_wait import likely_wait
-from app.queue.lookup import DEEPEST_POSITION, Lookup, parents_of
+from app.queue.lookup import DEEPEST_POSITION, Lookup
 from app.queue.moment import moment_of_score
-from app.queue.summary import Surroundings, summary_of
+from app.queue.record import parents_of
 from app.settings import Settings
 
 MOST_LOOKS = 3  # at a job that goes on to another status while it is looked at

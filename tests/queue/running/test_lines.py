@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from app.queue.lines import CUT, LONGEST_LINE, MOST_BYTES, fit, split
+from app.queue.running.lines import CUT, LONGEST_LINE, MOST_BYTES, fit, split
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import redis
 
 from app.errors import TaskApiError, WrongStatus
-from app.queue import keys, shown
+from app.queue import keys
+from app.queue.dashboard import shown
 from app.queue.lookup import missing
 from app.queue.script_calls import ScriptCall, delete_call, retry_call
 from app.queue.scripts import script

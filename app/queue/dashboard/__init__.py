@@ -1,0 +1,1 @@
+"""What rq-dashboard shows and does, made safe for whatever stands in Redis."""
