@@ -8,6 +8,7 @@ from app.doctor.examination import examine_here
 from app.doctor.finding import as_json, as_text, is_well
 from app.errors import TaskApiError
 from app.local import up
+from app.local.running import beside_make_up
 from app.secret import secrets_here
 from app.settings import Settings
 from app.webhooks import new_secret
@@ -42,7 +43,7 @@ def _examine(*, json: bool) -> int:
 
 
 def _print_secrets(*, new: bool) -> int:
-    print("\n".join([new_secret()] if new else secrets_here(Settings.load())))
+    print("\n".join([new_secret()] if new else secrets_here(beside_make_up(Settings.load()))))
     return 0
 
 

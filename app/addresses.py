@@ -1,11 +1,12 @@
-"""Which addresses a callback may be sent to: the form of a URL, and what is public.
+"""What an address is: fit for a callback, public, or this machine's own.
 
-A URL is checked when the job comes in; what its name resolves to is checked by whoever connects,
-for a name may point elsewhere a moment later.
+A callback's URL is checked when the job comes in; what its name resolves to is checked by whoever
+connects, for a name may point elsewhere a moment later.
 """
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
@@ -81,6 +82,20 @@ def is_public(address: str) -> bool:
     if any(ip in network for network in _INNER_IPV4):
         return False
     return ip.is_global and not ip.is_multicast
+
+
+@lru_cache(maxsize=1024)  # each request asks
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, as it stands in a URL or a setting, is this machine alone.
+
+    Any name but `localhost` is taken for another machine: what it stands for may change.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_inner_by_name(url: str) -> bool:

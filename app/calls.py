@@ -5,14 +5,17 @@ from typing import Any, Generic, ParamSpec, Protocol
 
 from pydantic import ValidationError
 
+from app.arguments import Arguments
 from app.errors import InvalidArguments, NotConnected, field_problems
 from app.models import Job
 from app.options import JobOptions
-from app.signature import Arguments, Json
+from app.signature import Json
 
 P = ParamSpec("P")
 
 Values = tuple[Any, ...]
+"""Arguments by their positions."""
+
 Named = Mapping[str, Any]
 """Arguments by their names."""
 
@@ -57,7 +60,7 @@ _enqueuer: Callable[[], Enqueuer] = _no_enqueuer
 
 
 def connect(enqueuer: Callable[[], Enqueuer]) -> None:
-    """Set who gives the enqueuer once it is needed; `app` does this at import, an app anew."""
+    """Set what gives the enqueuer: `app` does so at import, each service again at its start."""
     global _enqueuer  # noqa: PLW0603 - the one seam between tasks and the queue behind them
     _enqueuer = enqueuer
 

@@ -122,6 +122,10 @@ class TaskModuleFailed(DeclarationError):
     """The task module {module!r} cannot be imported: {reason}."""
 
 
+class SeveralMistakes(DeclarationError):
+    """{count} mistakes keep the tasks from being loaded:{listed}"""
+
+
 class NotConnected(TaskApiError):
     """No queue is connected to the tasks; import them through the package `app`."""
 
@@ -335,6 +339,12 @@ class RedisUnavailable(TaskApiError):
     retry_after = 1
 
 
+class WrongRootPath(TaskApiError):
+    """The server has the service below {said}, and TASK_API_ROOT_PATH is {known!r}, so links would
+    lead astray; set TASK_API_ROOT_PATH={said} for the API, the workers and whatever enqueues, or
+    leave the server's own option (`--root-path`) out."""
+
+
 class InternalError(TaskApiError):
     """The service failed on this request; its log has the traceback under this request's id."""
 
@@ -360,20 +370,24 @@ class ForgedPickle(TaskApiError):
     """The pickle names {name!r}; only plain JSON data is loaded from Redis."""
 
 
-class InnerAddress(TaskApiError):
+class CallbackNotTaken(TaskApiError):
+    """A callback was sent, or was to be, and nobody has taken it."""
+
+
+class InnerAddress(CallbackNotTaken):
     """The callback is not sent: {host} has the address {address}, which is not public; an operator
     allows such with TASK_API_CALLBACK_ALLOW_INNER=true, set for the workers too."""
 
 
-class CallbackUnreachable(TaskApiError):
+class CallbackUnreachable(CallbackNotTaken):
     """{host} did not answer the callback: {reason}"""
 
 
-class CallbackRefused(TaskApiError):
+class CallbackRefused(CallbackNotTaken):
     """The receiver did not take the callback: it answered {status}, and only 2xx is success."""
 
 
-class CallbackUnwanted(TaskApiError):
+class CallbackUnwanted(CallbackNotTaken):
     """The receiver answered 410: it wants no more of this callback, so it is not tried again."""
 
 

@@ -9,10 +9,10 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def lifeline(signal_number: int) -> Callable[[], None]:
-    """Give what a child calls right after the fork, to get this signal when its parent ends.
+    """Give what a child is to call right after the fork: it gets this signal when its parent ends.
 
-    Made before the fork: after it, only calls that take no lock are safe. On Linux alone; elsewhere
-    a process whose parent is killed has to find out by itself.
+    Call this before the fork, for after it only what takes no lock is safe. It works on Linux
+    alone; elsewhere a process whose parent is killed has to find out by itself.
     """
     parent = os.getpid()
     if sys.platform != "linux":

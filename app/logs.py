@@ -49,9 +49,20 @@ def configure_logging(settings: Settings) -> None:
     """Send what is logged to standard error, at the level of `TASK_API_LOG_LEVEL`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(_FORMAT, datefmt="%H:%M:%S"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    logging.getLogger().handlers[:] = [handler]
     logging.getLogger("uvicorn.access").addFilter(_without_tokens)
+    let_through(settings.log_level.upper())
+
+
+def let_through(level: int | str) -> None:
+    """Let what is logged through from a level on, of the talkative no less than warnings."""
+    root = logging.getLogger()
+    root.setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def is_unconfigured() -> bool:
+    """Say whether logging is as Python begins with it: warnings alone, and no handler."""
+    root = logging.getLogger()
+    return not root.handlers and root.level == logging.WARNING

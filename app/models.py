@@ -66,6 +66,7 @@ class JobLinks(BaseModel):
     result: str
     log: str
     explain: str
+    callbacks: str
     dashboard: str | None
 
 

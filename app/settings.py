@@ -10,19 +10,30 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import InvalidSettings
 from app.webhooks import PREFIX, key_of
 
+ENV_PREFIX = "TASK_API_"
+"""What the variable of every setting but `REDIS_URL` begins with."""
+
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 _DAY = 86_400
 _MEBIBYTE = 1_048_576
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://")
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
+
+FIRST_SEGMENTS = frozenset(
+    {"batches", "dashboard", "docs", "events", "health", "jobs", "metrics", "openapi.json"}
+    | {"pages", "problems", "queues", "schedules", "shared", "tasks", "workers"}
+)
+"""How the service's own addresses begin, and a root path may not: whether a proxy has cut it off
+`/jobs/1` could not be told."""
 
 
 class Settings(BaseSettings):
     """What a deployment may choose. Every setting but `REDIS_URL` has the prefix `TASK_API_`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TASK_API_",
+        env_prefix=ENV_PREFIX,
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
@@ -44,6 +55,9 @@ class Settings(BaseSettings):
     )
     activity_log: Path = Field(
         default=Path("activity.jsonl"), description="file of one JSON line for each response"
+    )
+    root_path: str = Field(
+        default="", description="path that a proxy shows the service under, before every link"
     )
     allow_anonymous: bool = Field(
         default=False, description="allow the open API to listen beyond loopback"
@@ -143,6 +157,15 @@ class Settings(BaseSettings):
             key_of(secret.get_secret_value())
         return value
 
+    @field_validator("root_path")
+    @classmethod
+    def _is_root_path(cls, value: str) -> str:
+        if not _ROOT_PATH.fullmatch(value):
+            raise ValueError("begins with a slash and ends without, as /tasks-api; nothing else")
+        if value[1:].partition("/")[0] in FIRST_SEGMENTS:
+            raise ValueError(f"{value} is an address of the service itself; take another one")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
@@ -159,4 +182,4 @@ class Settings(BaseSettings):
 def _variable(place: tuple[int | str, ...]) -> str:
     """Give the environment variable of a setting, from the place that Pydantic names."""
     name = str(place[0]).upper()
-    return name if name == "REDIS_URL" else f"TASK_API_{name}"
+    return name if name == "REDIS_URL" else f"{ENV_PREFIX}{name}"

@@ -1,4 +1,4 @@
-"""A function's signature as two schemas: its parameters and its result.
+"""A function's signature: where it stands, and whether schemas can be made of it.
 
 What crosses Redis is reduced to JSON's own types, so that a stock worker, a stock dashboard and an
 unpickler that refuses every global can all read it.
@@ -7,29 +7,19 @@ unpickler that refuses every global can all read it.
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import pydantic_core
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PydanticUserError,
-    RootModel,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
-from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import PydanticUserError
 
 from app.errors import (
+    DeclarationError,
     MissingAnnotation,
     MissingResultAnnotation,
     UnresolvedAnnotation,
     UnsupportedParameter,
 )
-from app.json_limits import UnfitForJson, check_json, type_beyond_json
+from app.mistakes import refuse
 
 Json: TypeAlias = Any
 """None, bool, int, float, str, and lists and str-keyed dicts of these."""
@@ -48,214 +38,32 @@ def check_annotated(function: Callable[..., Any]) -> None:
     """Refuse a signature that has no full schema, before anything is built from it.
 
     Raises:
-        MissingAnnotation, MissingResultAnnotation, UnsupportedParameter: with the place.
+        MissingAnnotation, MissingResultAnnotation, UnsupportedParameter, SeveralMistakes: with the
+            place.
     """
-    signature = inspect.signature(function)
-    place = place_of(function)
+    refuse(_mistakes_in(inspect.signature(function), place_of(function)))
+
+
+def _mistakes_in(signature: inspect.Signature, place: str) -> Iterator[DeclarationError]:
     for parameter in signature.parameters.values():
         if parameter.kind not in _BY_NAME:
-            raise UnsupportedParameter(
+            yield UnsupportedParameter(
                 place=place,
                 parameter=str(parameter),
                 reason="cannot be given by name; a request body names every argument",
             )
-        if parameter.annotation is inspect.Parameter.empty:
-            raise MissingAnnotation(place=place, parameter=parameter.name)
+        elif parameter.annotation is inspect.Parameter.empty:
+            yield MissingAnnotation(place=place, parameter=parameter.name)
     if signature.return_annotation is inspect.Signature.empty:
-        raise MissingResultAnnotation(place=place)
+        yield MissingResultAnnotation(place=place)
 
 
-class Arguments:
-    """A function's parameters as one Pydantic model: defaults, limits, unknown names refused.
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Give the annotations of a function, those that are strings read.
 
-    The model's fields are named `p0`, `p1`, … and carry the parameters' names as aliases, so that a
-    parameter may be named `json`, `copy` or `model_config`, which a model keeps for itself.
+    Raises:
+        UnresolvedAnnotation: one of them names what is not there.
     """
-
-    def __init__(self, function: Callable[..., Any], title: str) -> None:
-        self._signature = inspect.signature(function)
-        place = place_of(function)
-        hints = _hints(function)
-        self._names = {f"p{i}": name for i, name in enumerate(self._signature.parameters)}
-        fields: dict[str, Any] = {
-            field: _field(self._signature.parameters[name], hints[name])
-            for field, name in self._names.items()
-        }
-        with _schema_errors(place):
-            self.model: type[BaseModel] = create_model(
-                title,
-                # NaN stays NaN, where Pydantic would store a null in its place: it is refused.
-                __config__=ConfigDict(
-                    extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants"
-                ),
-                __module__=function.__module__,
-                **fields,
-            )
-            self._check_defaults(place)
-            self.schema: dict[str, Any] = self.model.model_json_schema()
-        self._check_secrets(place)
-
-    def parse_json(self, body: bytes) -> dict[str, Json]:
-        """Validate a request body, straight from its bytes, and reduce it to JSON's types.
-
-        Raises:
-            pydantic.ValidationError: the body is no JSON or does not fit.
-        """
-        # Strictly: a model among the arguments may take "NaN" for a number.
-        return self._reduce_strictly(self.model.__pydantic_validator__.validate_json(body))
-
-    def parse(self, /, *args: Any, **kwargs: Any) -> dict[str, Json]:
-        """Validate Python values, as given to a call, and reduce them to JSON's types.
-
-        Raises:
-            TypeError: the positional arguments do not fit the signature.
-            pydantic.ValidationError: a value does not fit, or JSON cannot hold it.
-        """
-        return self._reduce_strictly(self._validate(args, kwargs))
-
-    def bind(self, /, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Validate Python values for a direct call; what comes back are Python values.
-
-        Raises:
-            TypeError: the positional arguments do not fit the signature.
-            pydantic.ValidationError: a value does not fit.
-        """
-        return self._values(self._validate(args, kwargs))
-
-    def load(self, /, *args: Json, **kwargs: Json) -> dict[str, Any]:
-        """Turn stored arguments back into the values that the function takes.
-
-        JSON's rules apply, not Python's: a strict `datetime` takes a string here. Ours are stored
-        by name; a plain RQ client may have stored some by position.
-
-        Raises:
-            TypeError, ValueError: they were stored for another signature (a
-                pydantic.ValidationError, which is a ValueError), or are no JSON.
-        """
-        stored = pydantic_core.to_json(self._by_name(args, kwargs))
-        return self._values(self.model.__pydantic_validator__.validate_json(stored))
-
-    def _validate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseModel:
-        given = self._by_name(args, kwargs)
-        valid: BaseModel = self.model.__pydantic_validator__.validate_python(given)
-        return valid
-
-    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        if not args:
-            return kwargs
-        positional = self._signature.bind_partial(*args).arguments
-        if twice := positional.keys() & kwargs.keys():
-            raise TypeError(f"given twice: {', '.join(sorted(twice))}")
-        return positional | kwargs
-
-    def _reduce(self, instance: BaseModel, include: set[str] | None = None) -> dict[str, Json]:
-        # For the round trip: what is stored has to be valid input again, in the worker.
-        reduced: dict[str, Json] = instance.__pydantic_serializer__.to_python(
-            instance,
-            mode="json",
-            by_alias=True,
-            round_trip=True,
-            include=include,
-            warnings=False,  # a default may be of another type, and is checked at start
-        )
-        return reduced
-
-    def _reduce_strictly(self, instance: BaseModel) -> dict[str, Json]:
-        try:
-            reduced = self._reduce(instance)
-            check_json(reduced)
-        except ValueError as error:
-            raise ValidationError.from_exception_data(
-                self.model.__name__, list(self._unfit(instance))
-            ) from error
-        return reduced
-
-    def _unfit(self, instance: BaseModel) -> Iterator[InitErrorDetails]:
-        for field, name in self._names.items():
-            try:
-                check_json(self._reduce(instance, {field}))
-            except ValueError as error:
-                facts = {
-                    "type_name": type_beyond_json(error, instance.__dict__[field]),
-                    "reason": error,
-                }
-                message = "JSON cannot hold '{type_name}' ({reason})"
-                kind = PydanticCustomError("not_json", message, facts)
-                yield InitErrorDetails(type=kind, loc=(name,), input=None)
-
-    def _check_defaults(self, place: str) -> None:
-        # They are stored with each job that leaves them out, and read again by its worker.
-        try:
-            self.load(**self._reduce_strictly(self.model.model_construct()))
-        except ValidationError as error:
-            for found in error.errors(include_url=False, include_input=False):
-                if found["type"] != "missing" or len(found["loc"]) > 1:
-                    raise UnsupportedParameter(
-                        place=place,
-                        parameter=found["loc"][0],
-                        reason=f"has a default that is no valid value of it: {found['msg']}",
-                    ) from error
-
-    def _check_secrets(self, place: str) -> None:
-        definitions = self.schema.get("$defs", {})
-        for name, schema in self.schema.get("properties", {}).items():
-            if _holds_secret(schema, definitions, set()):
-                raise UnsupportedParameter(
-                    place=place,
-                    parameter=name,
-                    reason="is or holds a secret, and arguments are kept in Redis and shown to "
-                    "readers; let the task read the secret from its own settings",
-                )
-
-    def _values(self, instance: BaseModel) -> dict[str, Any]:
-        values = instance.__dict__
-        return {name: values[field] for field, name in self._names.items()}
-
-
-class _Root(RootModel[Any]):
-    # NaN stays NaN, where Pydantic would store a null in its place: it is refused.
-    model_config = ConfigDict(ser_json_inf_nan="constants")
-
-
-class Result:
-    """A function's return annotation: the schema of its result."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        hint = _hints(function)["return"]
-        with _schema_errors(place_of(function)):
-            self.adapter: TypeAdapter[Any] = TypeAdapter(hint)
-            self.schema: dict[str, Any] = self.adapter.json_schema(mode="serialization")
-            self._model: type[BaseModel] = create_model(
-                "Result", __base__=_Root, __module__=function.__module__, root=(hint, ...)
-            )
-
-    def reduce(self, value: Any) -> Json:
-        """Check a result against its schema and reduce it to JSON's types.
-
-        Raises:
-            UnfitForJson: JSON cannot hold it; names the type.
-            pydantic.ValidationError: it is not what the annotation promised.
-        """
-        valid = self._model.__pydantic_validator__.validate_python(value)
-        try:
-            reduced: Json = self._model.__pydantic_serializer__.to_python(
-                valid, mode="json", warnings=False
-            )
-            check_json(reduced)
-        except ValueError as error:
-            raise UnfitForJson(type_beyond_json(error, value), str(error)) from error
-        return reduced
-
-
-def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
-    if isinstance(parameter.default, FieldInfo):
-        return Annotated[hint, parameter.default], Field(alias=parameter.name)
-    if parameter.default is inspect.Parameter.empty:
-        return hint, Field(alias=parameter.name)
-    return hint, Field(default=parameter.default, alias=parameter.name)
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function, include_extras=True)
     except (AttributeError, NameError, SyntaxError, TypeError) as error:
@@ -263,25 +71,14 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _schema_errors(place: str) -> Iterator[None]:
+def schema_errors(place: str) -> Iterator[None]:
+    """Name the place where Pydantic can make no schema.
+
+    Raises:
+        UnresolvedAnnotation: of what the block has raised.
+    """
     try:
         yield
     except (PydanticUserError, pydantic_core.SchemaError) as error:
         reason = getattr(error, "message", None) or str(error)
         raise UnresolvedAnnotation(place=place, reason=reason) from error
-
-
-def _holds_secret(schema: Any, definitions: dict[str, Any], seen: set[str]) -> bool:
-    """Look for what may be sent and never shown, which is how JSON Schema knows a secret."""
-    if isinstance(schema, list):
-        return any(_holds_secret(part, definitions, seen) for part in schema)
-    if not isinstance(schema, dict):
-        return False
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference not in seen:
-        seen.add(reference)
-        if _holds_secret(definitions.get(reference.rpartition("/")[2]), definitions, seen):
-            return True
-    return schema.get("writeOnly") is True or any(
-        _holds_secret(part, definitions, seen) for part in schema.values()
-    )

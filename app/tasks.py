@@ -4,13 +4,14 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import context
 from app.addresses import CallbackUrl
-from app.calls import Call
+from app.arguments import Arguments
+from app.calls import Call, Named, Values
 from app.errors import (
     InvalidArguments,
     InvalidResult,
@@ -22,13 +23,11 @@ from app.errors import (
 from app.json_limits import UnfitForJson
 from app.models import Job
 from app.options import LONGEST_RUN, MOST_RETRIES, TEN_YEARS, JobOptions
-from app.signature import Arguments, Result, check_annotated, place_of
+from app.result import Result
+from app.signature import check_annotated, place_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Values: TypeAlias = tuple[Any, ...]
-Named: TypeAlias = dict[str, Any]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -76,9 +75,8 @@ class Task(Generic[P, R]):
     def __init__(self, function: Callable[P, R], name: str, options: TaskOptions) -> None:
         check_annotated(function)
         self.function = function
-        self._run: Callable[..., Any] = (
-            function  # called by name, with what a schema has let through
-        )
+        # Called by name, with what a schema has let through.
+        self._run: Callable[..., Any] = function
         self.name = name
         self.options = options
         self.place = place_of(function)
@@ -150,7 +148,7 @@ class Task(Generic[P, R]):
         """Do as `enqueue_many` does, without blocking the event loop on Redis."""
         return await self.with_options().aenqueue_many(calls)
 
-    def with_options(self, **options: Any) -> "Call[P]":
+    def with_options(self, **options: Any) -> Call[P]:
         """Set options for one job, as in `send_email.with_options(delay=60).enqueue(to=…)`.
 
         They are those of `POST /tasks/{task}`, as `JobOptions` has them. With `after` or `key`,

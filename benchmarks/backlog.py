@@ -3,7 +3,7 @@
 from functools import partial
 
 from benchmarks import bulk
-from benchmarks.enqueue import CONNECTIONS, serve_ours
+from benchmarks.enqueue import COLUMNS, CONNECTIONS, FIGURES, serve_ours
 from benchmarks.finding import Finding, Ratio, alternate
 from benchmarks.scale import Scale
 from benchmarks.stage import Stage
@@ -39,14 +39,8 @@ def ask(scale: Scale) -> Finding:
                 "bytes in Redis for a waiting job, ours / RQ's", ours_bytes / rq_bytes, at_most=1.3
             ),
         ],
-        columns=(
-            "answers a second",
-            "p50, ms",
-            "p99, ms",
-            "CPU of the server, µs a request",
-            "CPU of Redis, µs a request",
-        ),
-        rows=rounds.rows("rate", "p50", "p99", "cpu", "redis_cpu"),
+        columns=COLUMNS,
+        rows=rounds.rows(*FIGURES),
         rounds=rounds.count,
         notes=[f"A waiting job takes {ours_bytes:.0f} bytes, one of RQ's own {rq_bytes:.0f}."],
     )

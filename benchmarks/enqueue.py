@@ -4,7 +4,6 @@ import json
 import urllib.request
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.finding import Finding, Ratio, Sample, alternate
@@ -23,6 +22,15 @@ OURS_500 = f"{OURS}, 500 connections"
 EMPTY_500 = f"{EMPTY}, 500 connections"
 OURS_ALWAYS = f"{OURS}, appendfsync always"
 RQ_ALWAYS = f"{RQ}, appendfsync always"
+
+COLUMNS = (
+    "answers a second",
+    "p50, ms",
+    "p99, ms",
+    "CPU of the server, µs a request",
+    "CPU of Redis, µs a request",
+)
+FIGURES = ("rate", "p50", "p99", "cpu", "redis_cpu")  # of the columns
 
 CONNECTIONS = 32
 MANY_CONNECTIONS = 500
@@ -85,14 +93,8 @@ def ask(scale: Scale) -> Finding:
             ),
             Ratio(f"{OURS_500} / {EMPTY}", rounds.ratio(OURS_500, EMPTY_500, "rate"), at_least=1.0),
         ],
-        columns=(
-            "answers a second",
-            "p50, ms",
-            "p99, ms",
-            "CPU of the server, µs a request",
-            "CPU of Redis, µs a request",
-        ),
-        rows=rounds.rows("rate", "p50", "p99", "cpu", "redis_cpu"),
+        columns=COLUMNS,
+        rows=rounds.rows(*FIGURES),
         rounds=rounds.count,
         notes=[
             f"{CONNECTIONS} connections, one process of uvicorn (uvloop, httptools).",
@@ -113,7 +115,7 @@ def serve_ours(stage: Stage, more: Mapping[str, str] | None = None) -> Target:
 def _sides(stage: Stage, scale: Scale) -> dict[str, Callable[[], Sample]]:
     ours = serve_ours(stage)
     answer = stage.folder / "answer.json"
-    Path(answer).write_text(ours.answer())
+    answer.write_text(ours.answer())
     empty = stage.serve(
         "empty", "benchmarks.peers.empty_api:app", stage.env(more={"BENCH_ANSWER": str(answer)})
     )

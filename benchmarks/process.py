@@ -1,5 +1,6 @@
 """A process under measurement: started, asked for its CPU time and memory, ended by its id."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 from app.local.child import Command, spawn
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second; CPU time is counted in these
-_END_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +59,15 @@ class Process:
         """Give its children's ids, and theirs."""
         return [pid for pid in _family(self.pid, _stats()) if pid != self.pid]
 
-    def end(self) -> None:
-        """End it by SIGTERM, after 10 s by SIGKILL, and whatever child it has left behind."""
-        self._stop(signal.SIGTERM)
-
     def kill(self) -> None:
-        """End it and its children at once: for a worker whose jobs are thrown away anyway."""
-        self._stop(signal.SIGKILL)
-
-    def _stop(self, signal_number: int) -> None:
+        """End it and its children at once: what they were at is thrown away anyway."""
         family = {pid: started(pid) for pid in self.descendants()}
-        if self.runs:
-            self._process.send_signal(signal_number)
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
         for pid, start in family.items():
             if start is not None and started(pid) == start:  # the id may be somebody else's by now
-                _signal(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -131,10 +120,3 @@ def _family(pid: int, stats: Mapping[int, _Stat]) -> list[int]:
     for member in family:  # it grows while it is read
         family += [child for child, stat in stats.items() if stat.parent == member]
     return family
-
-
-def _signal(pid: int, signal_number: int) -> None:
-    try:
-        os.kill(pid, signal_number)
-    except ProcessLookupError:
-        return

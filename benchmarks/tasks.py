@@ -19,13 +19,6 @@ def noop(number: int) -> int:
 
 
 @task
-async def anoop(number: int) -> int:
-    """Do nothing as a coroutine."""
-    stamp(number)
-    return number
-
-
-@task
 def rest(seconds: float) -> float:
     """Take so long, and tell when it was done, on the clock that all processes share."""
     time.sleep(seconds)

@@ -75,7 +75,7 @@ class Turn:
         """Start the worker, and measure from half a second after its first job on."""
         self._fill()
         self._stamps.unlink(missing_ok=True)
-        env = {**self._stage.env(), "TASK_API_LOG_LEVEL": self._side.log_level}
+        env = self._stage.env(more={"TASK_API_LOG_LEVEL": self._side.log_level})
         worker = self._stage.run(self._name.replace(" ", "-"), *self._side.command, env=env)
         try:
             start = self._first_stamp(worker) + _WARM_SECONDS

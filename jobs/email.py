@@ -1,5 +1,6 @@
 """Send mail: over SMTP where a server is set, else into a Maildir on this machine."""
 
+import logging
 import mailbox
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid, parseaddr
@@ -15,6 +16,8 @@ from jobs.smtp import MailRefusedError, SmtpServer
 
 with needs_extra("jobs"):
     import email_validator  # noqa: F401  EmailStr needs it, and would not name the extra
+
+log = logging.getLogger(__name__)
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # no line break, so no header of its own
 
@@ -76,8 +79,10 @@ def deliver(message: EmailMessage) -> Receipt:
     else:
         settings.outbox.parent.mkdir(parents=True, exist_ok=True)
         mailbox.Maildir(settings.outbox).add(message.as_bytes())
-    return Receipt(
+    receipt = Receipt(
         message_id=message["Message-ID"],
         recipient=message["To"],
         via="maildir" if settings.smtp_url is None else "smtp",
     )
+    log.info("handed over, by %s: %s", receipt.via, receipt.message_id)
+    return receipt

@@ -21,6 +21,10 @@ AddressInfo = tuple[object, object, object, object, tuple[object, ...]]  # of ge
 
 GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out as global unicast
 SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")  # holds an IPv4 address, perhaps an inner one
+DOCUMENTED_IPV6 = ipaddress.IPv6Network("3fff::/20")  # RFC 9637; for examples, as 2001:db8:: is
+# Python before 3.12.4 takes most of the first for public; a cloud's metadata are there (.192).
+# The second is Azure's own: what answers there answers that one machine alone.
+INNER_IPV4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address
 ONE_USE = httpx.Limits(max_keepalive_connections=0)  # never one name's TLS for another's request
 
@@ -48,15 +52,21 @@ def check_host(host: str, allowed: Iterable[str], setting: str) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to one host of the public internet."""
+    """Tell whether an IP address belongs to one host of the public internet.
+
+    It judges as `app.addresses` does for callbacks, of which a job imports nothing; a test holds
+    the two against each other.
+    """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
         elif ip in NAT64:
             ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif ip not in GLOBAL_IPV6 or ip in SIX_TO_FOUR:
+        elif ip not in GLOBAL_IPV6 or ip in SIX_TO_FOUR or ip in DOCUMENTED_IPV6:
             return False
+    if any(ip in network for network in INNER_IPV4):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -1,6 +1,7 @@
 """What all tests share: a real Redis for workers and scripts, fakeredis for the API."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from app.local.embedded import EmbeddedRedis
 from app.local.ports import any_free
 from app.main import create_app
 from app.settings import Settings
+
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGALRM)
 
 BASE_URL = "http://127.0.0.1:8000"  # an open API answers loopback alone
 
@@ -57,6 +60,16 @@ def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
 def redis_url(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> str:
     """The address of the real Redis, which starts empty for each test."""
     return redis_server.url
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Give the signals back to pytest, which RQ's workers take for themselves."""
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.alarm(0)
 
 
 @pytest.fixture

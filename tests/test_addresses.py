@@ -1,8 +1,8 @@
-"""Which URLs a callback may have, and which addresses are public."""
+"""Which URLs a callback may have, which addresses are public, and which are this machine's."""
 
 import pytest
 
-from app.addresses import is_inner_by_name, is_public, place_of
+from app.addresses import is_inner_by_name, is_loopback, is_public, place_of
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,14 @@ def test_inner_link_local_and_special_addresses_are_not(address):
 )
 def test_some_urls_say_by_themselves_that_they_are_inner_ones(url, inner):
     assert is_inner_by_name(url) is inner
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *(("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.255.255.254", True)),
+        *(("0.0.0.0", False), ("::", False), ("", False), ("example.com", False)),
+    ],
+)
+def test_loopback_is_told_from_other_addresses(host, loopback):
+    assert is_loopback(host) is loopback

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent
 # it in its own row know nothing of each other.
 LAYERS = (
     ("app.main", "app.__main__", "worker"),
-    ("app.api", "app.worker", "app.local", "app.doctor", "app.secret"),
+    ("app.doctor",),
+    ("app.api", "app.worker", "app.local", "app.secret"),
     # The package's face, which every import of one of its modules runs. It joins the tasks to the
     # queue behind them, so it stands above both, and nothing below may import a name from it.
     ("app",),
@@ -35,10 +36,14 @@ LAYERS = (
     ("app.catalogue",),
     ("app.tasks",),
     ("app.calls", "app.context"),
+    ("app.arguments", "app.result"),
     ("app.signature",),
-    ("app.logs", "app.json_limits", "app.explanation", "app.job_list", "app.callback"),
+    (
+        *("app.logs", "app.variables", "app.json_limits"),
+        *("app.explanation", "app.job_list", "app.callback"),
+    ),
     ("app.settings",),
-    ("app.options",),
+    ("app.options", "app.mistakes"),
     ("app.models", "app.errors", "app.lifeline"),
     ("app.addresses", "app.webhooks"),
 )
@@ -47,7 +52,7 @@ OF_APP_FOR_JOBS = {"app.tasks", "app.context"}
 
 # Who may say what, as entries: all of them do, and nobody else does.
 SPOKEN_BY = {
-    "rq": {"app.queue", "app.worker", "app.doctor", "worker"},
+    "rq": {"app.queue", "app.worker", "worker"},
     "redis": {
         "app.queue",
         "app.worker",
@@ -63,9 +68,9 @@ SPOKEN_BY = {
     "fastapi": {"app.api", "app.main"},
     "starlette": {"app.api", "app.main"},
     "uvicorn": set(),  # a program that is run, by its name
-    "pydantic_settings": {"app.settings", "jobs.settings"},
-    # What a child process is given, and NO_COLOR, which is no setting of ours.
-    "os.environ": {"app.local.child", "app.local.terminal"},
+    "pydantic_settings": {"app.settings", "app.variables", "jobs.settings"},
+    # What a child process is given, NO_COLOR, which is no setting of ours, and what is misspelt.
+    "os.environ": {"app.local.child", "app.local.terminal", "app.variables"},
     "importlib.import_module": {"app.catalogue"},  # the users' task modules
 }
 

@@ -10,6 +10,7 @@ from app.errors import (
     DuplicateTask,
     InvalidTaskOption,
     MissingAnnotation,
+    SeveralMistakes,
     TaskModuleFailed,
     UnknownTask,
     UnknownTaskQueue,
@@ -196,6 +197,47 @@ def test_a_module_that_cannot_be_imported_is_named_with_the_reason(
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     assert str(refused.value).startswith(f"The task module {module!r} cannot be imported: {reason}")
     assert refused.value.__cause__ is not None
+
+
+def test_all_mistakes_of_all_modules_are_told_at_once_each_with_its_place(write, tmp_path):
+    write(
+        mine__bare=task_source("bare", "(a, b)"),
+        mine__broken="1 / 0",
+        mine__missing="import nothing_of_this_name",
+        mine__one=task_source("send", decorator='@task(queue="fast")') + task_source("clean"),
+        mine__two=task_source("send") + task_source("clean", "(n: int = None) -> None"),
+        mine__well=task_source("well"),
+    )
+
+    with pytest.raises(SeveralMistakes) as refused:
+        load("mine", "nowhere")
+
+    first, *mistakes = str(refused.value).split("\n- ")
+    assert first == "10 mistakes keep the tasks from being loaded:"
+    assert [each.partition(";")[0].replace(f"{tmp_path}/", "")[:66] for each in mistakes] == [
+        "mine/bare.py:2 bare: parameter 'a' has no type annotation",
+        "mine/bare.py:2 bare: parameter 'b' has no type annotation",
+        "mine/bare.py:2 bare: the function has no return annotation",
+        "The task module 'mine.broken' cannot be imported: ZeroDivisionErro",
+        "The task module 'mine.missing' cannot be imported: ModuleNotFoundE",
+        "The task module 'nowhere' cannot be imported: ModuleNotFoundError:",
+        "mine/one.py:2 send: the task's queue 'fast' is none of high, defau",
+        "mine/two.py:4 clean: parameter 'n' has a default that is no valid ",
+        "Two tasks are named 'send': mine/one.py:2 send and mine/two.py:2 s",
+        "Two tasks are named 'clean': mine/one.py:4 clean and mine/two.py:4",
+    ]
+
+
+def test_a_mistake_that_several_modules_meet_is_told_once(write):
+    write(
+        mine__one=task_source("send", "(to) -> None"), mine__two="import mine.one", mine__z="1 / 0"
+    )
+
+    with pytest.raises(SeveralMistakes) as refused:
+        load("mine")
+
+    assert refused.value.facts["count"] == 2
+    assert str(refused.value).count("'to' has no type annotation") == 1
 
 
 @pytest.mark.parametrize(

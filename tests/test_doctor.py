@@ -153,6 +153,25 @@ def test_wrong_settings_are_a_finding_too(monkeypatch, capsys):
     assert "TASK_API_PORT" in finding["message"]
 
 
+def test_a_setting_that_is_misspelt_is_looked_at_and_those_of_the_tasks_are_known(
+    monkeypatch, capsys, redis_client, redis_url, settings
+):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("TASK_API_ACTIVITY_LOG", str(settings.activity_log))
+    monkeypatch.setenv("TASK_API_QUEUE", "fast")
+    monkeypatch.setenv("TASK_API_ZORGLUB", "1")
+    monkeypatch.setenv("TASK_API_OUTBOX", "of a shipped job")
+
+    command.main(["doctor", "--json"])
+
+    finding = json.loads(capsys.readouterr().out)["findings"][0]
+    assert (finding["check"], finding["level"]) == ("settings", "warn")
+    assert finding["message"] == (
+        "no setting has the name TASK_API_QUEUE (is TASK_API_QUEUES meant?), TASK_API_ZORGLUB"
+    )
+    assert "unset" in finding["remedy"]
+
+
 def test_warnings_alone_are_no_failure():
     findings = [Finding("a", "ok", "fine"), Finding("bb", "warn", "hm " * 60, "do it")]
 
@@ -458,6 +477,13 @@ def test_a_job_that_is_queued_and_in_no_queue_is_found(found, put, redis_client)
 # This machine.
 
 
+def test_it_is_said_whose_address_was_examined(found, tmp_path, redis_url, monkeypatch):
+    assert found("redis").message == f"{redis_url} (REDIS_URL) answers"
+    monkeypatch.setattr("app.settings.DEFAULT_REDIS_URL", redis_url)
+    finding = found("redis", redis_url=None, data_dir=tmp_path / "nobody's")
+    assert finding.message == f"{redis_url} (REDIS_URL is not set) answers"
+
+
 def test_an_open_api_beyond_loopback_is_looked_at(found):
     assert found("access").level == "ok"
     assert found("access", host="localhost").level == "ok"
@@ -478,6 +504,18 @@ def test_a_task_module_that_cannot_be_imported_is_named(found, tmp_path, monkeyp
     assert "no_such_package" in finding.message
     assert found("waiting-jobs", task_modules=("broken_tasks",)) is None
     assert found("tasks", task_modules=("no_tasks",)).message == "no task in no_tasks"
+
+
+def test_each_mistake_of_the_tasks_has_a_line_of_its_own(found, tmp_path, monkeypatch):
+    (tmp_path / "broken_tasks.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    text = as_text([found("tasks", task_modules=("broken_tasks", "not_there"))])
+
+    lines = text.splitlines()
+    assert lines[0] == "fail  tasks  2 mistakes keep the tasks from being loaded:"
+    beginnings = [line.strip()[:30] for line in lines if line.strip().startswith("- ")]
+    assert beginnings == ["- The task module 'broken_task", "- The task module 'not_there' "]
 
 
 def test_an_activity_log_that_cannot_be_written_is_found(found, tmp_path, monkeypatch):

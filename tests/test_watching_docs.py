@@ -21,6 +21,9 @@ COMMANDS = {
     "javascript": ["node", "--input-type=module", "-e"],
     "python": [sys.executable, "-W", "error", "-c"],
 }
+WAITS = re.compile(r"wait=10")
+STREAMS = re.compile(r"""links.events|"events"|text/event-stream""")
+READS_LOG = re.compile(r"""links\.log|'log'|/log\b""")
 EXAMPLES = [
     pytest.param(language, source, id=f"{language}-{number}")
     for number, (language, source) in enumerate(FENCE.findall(PAGE.read_text()))
@@ -52,12 +55,14 @@ def test_every_example_runs_and_sees_the_job_s_end(language, source, address, tm
     )
 
     assert done.returncode == 0, done.stderr
-    if "/events?" not in source:
+    if READS_LOG.search(source):
+        assert " INFO handed over, by maildir: <job." in done.stdout
+    elif "/events?" not in source:
         assert "finished" in done.stdout
         assert "ada@example.com" in done.stdout or "end finished" in done.stdout
 
 
-def test_there_is_an_example_of_waiting_and_of_streaming_in_each_language():
-    languages = [example.values[0] for example in EXAMPLES]
-
-    assert min(languages.count(language) for language in COMMANDS) >= 2
+@pytest.mark.parametrize("language", COMMANDS)
+@pytest.mark.parametrize("does", [WAITS, STREAMS, READS_LOG])
+def test_there_is_an_example_of_each_way_in_each_language(language, does):
+    assert any(each.values[0] == language and does.search(each.values[1]) for each in EXAMPLES)

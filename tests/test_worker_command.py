@@ -27,6 +27,14 @@ def test_it_runs_jobs_and_ends_when_it_is_told_to(start, line):
     assert line.redis.smembers("rq:workers") == set()
 
 
+def test_it_warns_at_its_start_of_a_setting_that_is_misspelt(start):
+    worker = start("--burst", TASK_API_QUEUE="fast", TASK_API_QUEUES="high,default,low")
+
+    assert worker.wait() == 0
+    assert worker.log.count("setting.unknown name=TASK_API_QUEUE nearest=TASK_API_QUEUES") == 1
+    assert worker.log.count("setting.unknown") == 1
+
+
 def test_its_log_has_one_line_for_each_job(start, line):
     jobs = [line.put(sample.add, number) for number in range(3)]
     retried = line.call(sample.add, kwargs={"left": 1}, result_ttl=-1)

@@ -1,11 +1,11 @@
 """Who may ask at all: an open service answers this machine alone, and no page of another site."""
 
-import ipaddress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.addresses import is_loopback
 from app.errors import CrossSiteRequest, NotOnLoopback, TaskApiError
 from app.settings import Settings
 
@@ -35,17 +35,6 @@ class AccessMiddleware:
         if scope["method"] not in _SAFE and _is_cross_site(headers, host):
             return CrossSiteRequest()
         return None
-
-
-@lru_cache(maxsize=1024)
-def is_loopback(host: str) -> bool:
-    """Say whether a host, as it stands in a URL or a setting, is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reached_on_loopback(scope: Scope) -> bool:

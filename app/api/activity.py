@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pydantic_core
 
-MOST_WAITING = 10_000  # lines; what comes on top is dropped and counted
+MOST_WAITING = 10_000  # lines; more are dropped, and counted
 GATHER = 0.02  # seconds for which lines are gathered before they are written
 
 logger = logging.getLogger("task_api.activity")

@@ -24,7 +24,7 @@ async def frames_of_all(
         position = min(last.position, newest)  # a later one is of another Redis than this
         is_gap = START < last.position < oldest
         yield RETRY + (gap_frame(last.position, oldest) if is_gap else here(position))
-        # Nobody is listened to yet: what comes while a slow caller reads the past would overflow.
+        # It does not listen yet: what comes while a slow caller reads the past would overflow.
         async for past in _past(events.replay, wanted, position):
             position = past.end
             yield past.frames

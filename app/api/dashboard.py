@@ -47,7 +47,8 @@ class Dashboard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, in a thread."""
-        await self._wsgi(_as_wsgi_has_it(scope), receive, send)
+        # No page reads the query, and a2wsgi fails on one that is not ASCII.
+        await self._wsgi({**scope, "query_string": b""}, receive, send)
 
     def close(self) -> None:
         """Let go of the threads and of Redis."""
@@ -179,12 +180,3 @@ def _label(client: redis.Redis) -> str:
     service = getattr(client.connection_pool, "service_name", None)
     server = service or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
     return f"{server}/{options.get('db') or 0}"
-
-
-def _as_wsgi_has_it(scope: Scope) -> Scope:
-    """Put the root path before the path again, where a proxy in front has cut it off."""
-    root, path = scope.get("root_path", ""), scope["path"]
-    if not path.startswith(root):
-        path = scope.get("app_root_path", "") + path
-    # No page reads the query, and a2wsgi fails on one that is not ASCII.
-    return {**scope, "path": path, "query_string": b""}

@@ -9,6 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from werkzeug.exceptions import NotFound
 
 from app.api.problems import MEDIA_TYPE
+from app.api.root_path import root_of
 from app.errors import (
     MethodNotAllowed,
     RedisUnavailable,
@@ -44,7 +45,7 @@ _POLICY = (
 
 def page_facts() -> dict[str, object]:
     """Give what our edits of the templates ask for."""
-    return {"csp_nonce": _nonce, "api_root": _scope().get("app_root_path", "")}
+    return {"csp_nonce": _nonce, "api_root": root_of(_scope())}
 
 
 def secure(response: Response) -> Response:
@@ -62,11 +63,11 @@ def on_error(error: Exception) -> Response:
     if isinstance(error, WrongMethod):
         headers["Allow"] = ", ".join(error.valid_methods or ())
     problem = Problem(
-        type=f"/problems/{ours.slug()}",
+        type=f"{root_of(_scope())}/problems/{ours.slug()}",
         title=ours.title(),
         status=ours.status,
         detail=str(ours),
-        instance=request.path,
+        instance=_path(),
         request_id=_scope().get("state", {}).get("request_id", ""),
     )
     if request.method == "POST" or request.path.endswith(".json"):

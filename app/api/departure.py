@@ -1,4 +1,4 @@
-"""A caller that leaves while it waits: what is done for it ends, and costs nothing any more."""
+"""A caller that leaves while it waits: the work for it is cancelled, and costs nothing any more."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Do this work, of which nothing is left to read, as long as the caller is there.
+    """Do this work for as long as the caller is there; its request has to be read by then.
 
     Raises:
         ClientDisconnect: it left; the work was cancelled.

@@ -17,13 +17,13 @@ from app.api.body import read_json_bytes
 from app.api.departure import unless_left
 from app.api.idempotency import REPLAYED, Idempotency
 from app.api.prefer import applied, preferred_wait
+from app.api.repeated import given_twice
 from app.api.service import Service
 from app.catalogue import AnyTask
 from app.errors import InvalidArguments, InvalidOptions, MalformedBody, field_problems
 from app.options import DEFAULT_OPTIONS, JobOptions
 from app.queue.accept import Accepted
 
-_PREFIX = "/tasks/"
 _REPEATABLE = frozenset({"after", "label"})
 
 
@@ -35,11 +35,12 @@ class EnqueueMiddleware:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._prefix = f"{service.settings.root_path}/tasks/"
         self._idempotency = Idempotency(service.settings.idempotency_ttl)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Enqueue a job and answer with it, or pass the request on."""
-        name = _task_name(scope)
+        name = self._task_name(scope)
         if name is None:
             await self._app(scope, receive, send)
             return
@@ -65,6 +66,13 @@ class EnqueueMiddleware:
             accepted = accepted._replace(job=await unless_left(receive, waiting))
             await _answer(accepted, send, status_after_wait(accepted.job), (applied(seconds),))
 
+    def _task_name(self, scope: Scope) -> str | None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        path: str = scope["path"]
+        name = path[len(self._prefix) :]
+        return name if path.startswith(self._prefix) and name and "/" not in name else None
+
 
 async def _answer(
     accepted: Accepted, send: Send, status: int, more: Iterable[tuple[bytes, bytes]] = ()
@@ -85,14 +93,6 @@ async def _answer(
     await send({"type": "http.response.body", "body": answer})
 
 
-def _task_name(scope: Scope) -> str | None:
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    name = path[len(_PREFIX) :]
-    return name if path.startswith(_PREFIX) and name and "/" not in name else None
-
-
 def _options(query: bytes) -> JobOptions:
     if not query:
         return DEFAULT_OPTIONS
@@ -100,12 +100,7 @@ def _options(query: bytes) -> JobOptions:
     for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         given.setdefault(name, []).append(value)
     if twice := {name for name in given if len(given[name]) > 1 and name not in _REPEATABLE}:
-        raise InvalidOptions(
-            errors=[
-                {"loc": ["query", name], "message": "Given more than once", "type": "given_twice"}
-                for name in sorted(twice)
-            ]
-        )
+        raise given_twice(twice)
     try:
         return JobOptions.model_validate(
             {name: found if name in _REPEATABLE else found[0] for name, found in given.items()}

@@ -24,8 +24,8 @@ _HEADERS = {
 class EventStream(Response):
     """Sends chunks of frames; 204 where not even a first one comes.
 
-    What is raised before the first chunk is answered as of any route. An error after it ends the
-    stream: the caller comes back, and is told.
+    An error before the first chunk is answered as on any route. One after it ends the stream: the
+    caller comes back, and is told.
     """
 
     media_type = EVENT_STREAM

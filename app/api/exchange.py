@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.activity import ActivityLog, Record
+from app.api.one_write import send_together
 from app.api.problems import problem_response
 from app.errors import InternalError, TaskApiError
 from app.logs import without_tokens
@@ -25,6 +26,8 @@ SUSPICIOUSLY_SLOW = 0.02  # seconds from which on it is asked whether the client
 _PREFIX = os.urandom(10).hex()  # of this process's request ids
 _numbers = itertools.count(1)
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_MAY_BE_KEPT = frozenset({b"cache-control", b"etag", b"last-modified"})
+_NOT_KEPT = (b"cache-control", b"no-store")
 
 logger = logging.getLogger("task_api.api")
 
@@ -54,7 +57,7 @@ class ExchangeMiddleware:
             await problem_response(error, scope)(scope, receive, exchange.send)
         except Exception:
             logger.exception("request.failed request_id=%s", scope["state"]["request_id"])
-            if exchange.status is None:
+            if exchange.is_unsent:
                 await problem_response(InternalError(), scope)(scope, receive, exchange.send)
             elif not exchange.complete:
                 raise  # too late for another answer: the server breaks the connection
@@ -66,7 +69,7 @@ class _Exchange:
     """What is known of one request and its answer."""
 
     __slots__ = (
-        "_begun", "_bytes", "_method", "_receive", "_scope", "_send",
+        "_begun", "_bytes", "_head", "_method", "_receive", "_scope", "_send",
         "complete", "request_id", "status",
     )  # fmt: skip
 
@@ -77,6 +80,7 @@ class _Exchange:
         self._send = send
         self._begun = time.time()
         self._bytes = 0
+        self._head: Message | None = None
         self.status: int | None = None
         self.complete = False
         given = dict(scope["headers"]).get(b"x-request-id")
@@ -86,13 +90,24 @@ class _Exchange:
             self.request_id = _PREFIX + f"{next(_numbers):012x}"
         scope.setdefault("state", {})["request_id"] = self.request_id
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether another answer may still take this one's place."""
+        return self.status is None or self._head is not None
+
     async def send(self, message: Message) -> None:
-        """Pass a part of the answer on."""
+        """Pass a part of the answer on; the head goes with the first part of the body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [
-                *message.get("headers", ()), (b"x-request-id", self.request_id.encode())
-            ]  # fmt: skip
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+            if self._scope["method"] == "GET" and _MAY_BE_KEPT.isdisjoint(dict(headers)):
+                # No file, but how things stand. A cache may keep a 200, a 404 or a 410 of which it
+                # is told nothing (RFC 9111, section 4.2.2), and some do for minutes.
+                headers.append(_NOT_KEPT)
+            message["headers"] = headers
+            if any(name == b"content-length" for name, _ in headers):
+                self._head = message
+                return  # a stream says no length, and whoever asked waits for its head
         elif message["type"] == "http.response.body":
             self._bytes += len(message.get("body", b""))
             if not message.get("more_body"):
@@ -100,7 +115,11 @@ class _Exchange:
                 # A quick answer is not worth the question.
                 if time.time() - self._begun > SUSPICIOUSLY_SLOW and await self._client_left():
                     self.status = CLIENT_LEFT
-        await self._send(message)
+        if self._head is None:
+            await self._send(message)
+        else:
+            head, self._head = self._head, None
+            await send_together(self._send, head, message)
 
     def record(self) -> Record:
         """Give what the activity log keeps of it."""
@@ -121,8 +140,8 @@ class _Exchange:
         )
 
     async def _client_left(self) -> bool:
-        # A server drops what is sent to a client that left, and says so to nobody but `receive`;
-        # which waits where the client is still there.
+        # A server drops what is sent to a client that has left, and tells `receive` alone, which
+        # waits as long as the client is there.
         asked = asyncio.ensure_future(self._receive())
         await asyncio.sleep(0)
         if not asked.done():

@@ -54,14 +54,14 @@ def last_id(text: str | None) -> LastId | None:
 
 
 def job_frame(kind: str, job: Job, position: Position) -> bytes:
-    """Write a whole job; of its end, with an id by which one who comes back with it is known."""
+    """Write a whole job. The id of its end is marked: who comes back with it has had everything."""
     event_id = written(position) + (_END_MARK if kind == END else "")
     return _frame(kind, job.__pydantic_serializer__.to_json(job), event_id)
 
 
 @lru_cache(maxsize=256)  # a thousand streams have the same event
 def event_frame(event: Event) -> bytes:
-    """Write an event; nothing where it says nothing that is sent."""
+    """Write an event; nothing for one that says nothing to callers."""
     event_id = written(event.position) if event.position else None
     if event.progress is not None:
         try:
@@ -85,7 +85,7 @@ def event_frame(event: Event) -> bytes:
 def frame_in_job(event: Event) -> bytes:
     """Write an event of a job's own stream.
 
-    Its last has no id: that comes with the end, so one who has had no end is not taken for done.
+    Its last one has no id. The end that follows has it, so who missed the end is sent it again.
     """
     if event.status in ENDED and event.position is not None:
         event = event._replace(position=None, seen_at=event.at)

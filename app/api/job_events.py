@@ -20,7 +20,7 @@ async def frames_of_job(
         UnknownJob, JobGone, UnreadableJob, RedisUnavailable.
     """
     events = service.events
-    # To listen comes first: a change between the two would be seen by nobody.
+    # It listens first: a change between the two would be seen by nobody.
     async with events.of_job(job_id) as heard:
         seen = await service.lookup.seen(job_id)
         if last is not None and last.is_end and seen.job.status in ENDED:
@@ -32,7 +32,7 @@ async def frames_of_job(
             found = await heard.take(KEEP_ALIVE)
             if heard.ended and not found:
                 return
-            # Some may be in what was looked up already; what has left no entry never is.
+            # Some may be part of what was looked up already; a change without an entry never is.
             news = [each for each in found if each.position is None or each.position > told]
             position = max([position, *(each.position for each in news if each.position)])
             yield b"".join(map(frame_in_job, news)) or keep_alive(max(position, events.position))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import answers
 from app.api.negotiation import HTML, JSON, wanted
+from app.api.repeated import EACH_ONCE
 from app.api.service import ServiceDep
 from app.errors import InvalidOptions, JobGone, UnknownJob, UnreadableJob
 from app.models import JobLog, LogLine
@@ -15,7 +16,7 @@ TEXT = "text/plain"
 
 FURTHEST = 2**53  # beyond it a script in Redis rounds
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=[EACH_ONCE])
 
 
 @router.get(

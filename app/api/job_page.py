@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from app.api.page import iso, page_response, root_of
+from app.api.page import iso, page_response
 from app.api.service import Service
 from app.api.shared_job import SharedJob
 from app.models import ENDED, Job, JobLog
@@ -34,13 +34,13 @@ async def job_page(scope: Scope, service: Service, job_id: str) -> Response:
     job = await service.lookup.job(job_id)
     explanation = await service.explainer.explain(job_id)
     log = await service.logs.log(job_id)
-    address = root_of(scope) + job.links.self
+    address = job.links.self
     whole = f"{address}?format=json"
-    more = [("JSON", whole), ("Why", root_of(scope) + job.links.explain)]
+    more = [("JSON", whole), ("Why", job.links.explain)]
     if job.status == "finished":
-        more.append(("Result", root_of(scope) + job.links.result))
+        more.append(("Result", job.links.result))
     if job.links.dashboard:
-        more.append(("Dashboard", root_of(scope) + job.links.dashboard))
+        more.append(("Dashboard", job.links.dashboard))
     facts: dict[str, object] = {
         **_of_every_job(job, address, log),
         "summary": explanation.summary,
@@ -50,7 +50,7 @@ async def job_page(scope: Scope, service: Service, job_id: str) -> Response:
         "attempts": job.attempts,
         "worker": job.worker,
         "actions": (*_ACTIONS.get(job.status, ()), "share"),
-        "links": {"json": whole, "result": root_of(scope) + job.links.result},
+        "links": {"json": whole, "result": job.links.result},
         "more": more,
         "facts": [
             ("Queue", job.queue),
@@ -65,7 +65,7 @@ async def job_page(scope: Scope, service: Service, job_id: str) -> Response:
 
 def shared_page(scope: Scope, job: SharedJob, log: JobLog) -> Response:
     """Show what a share link shows of a job."""
-    address = root_of(scope) + job.links.self
+    address = job.links.self
     facts: dict[str, object] = {
         **_of_every_job(job, address, log),
         "summary": f"It is shown by a link that expires at {iso(job.shared_until)}.",
@@ -82,9 +82,9 @@ def shared_page(scope: Scope, job: SharedJob, log: JobLog) -> Response:
     return page_response(scope, "job.html", facts)
 
 
-def back_to_page(scope: Scope, job: Job) -> Response:
+def back_to_page(job: Job) -> Response:
     """Answer a form of the page: the browser loads the page again, by GET."""
-    return RedirectResponse(root_of(scope) + job.links.self, HTTPStatus.SEE_OTHER)
+    return RedirectResponse(job.links.self, HTTPStatus.SEE_OTHER)
 
 
 def _of_every_job(job: Job | SharedJob, address: str, log: JobLog) -> dict[str, object]:

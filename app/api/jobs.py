@@ -111,7 +111,9 @@ async def retry_job(job_id: str, request: Request, service: ServiceDep) -> Respo
 
 
 @router.delete(
-    "/jobs/{job_id}", response_model=Job, responses=answers(UnknownJob, JobGone, WrongStatus)
+    "/jobs/{job_id}",
+    response_model=Job,
+    responses=answers(UnknownJob, JobGone, UnreadableJob, WrongStatus),
 )
 async def delete_job(job_id: str, service: ServiceDep) -> Response:
     """Delete a job that is not running, and all that is kept of it; answers with what it was."""
@@ -125,4 +127,4 @@ def _who(request: Request) -> str:
 
 def _changed(request: Request, job: Job) -> Response:
     """Answer with a job that was changed; a form of its page is sent back there."""
-    return back_to_page(request.scope, job) if wants_page(request.scope) else job_response(job)
+    return back_to_page(job) if wants_page(request.scope) else job_response(job)

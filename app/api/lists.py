@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.answers import answers
+from app.api.repeated import EACH_ONCE
 from app.api.service import ServiceDep
 from app.errors import InvalidCursor, InvalidOptions
 from app.job_list import JobPage, JobQuery
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=[EACH_ONCE])
 
 
 @router.get(

@@ -20,6 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.api.negotiation import HTML, JSON, wanted
+from app.api.root_path import root_of
 from app.models import Problem
 
 LONGEST_TEXT = 20_000  # characters of a result or of arguments; the rest is a link away
@@ -75,11 +76,6 @@ def problem_page(scope: Scope, problem: Problem, headers: dict[str, str]) -> HTM
         "job_id": scope.get("path_params", {}).get("job_id") if is_form else None,
     }
     return page_response(scope, "problem.html", facts, problem.status, headers)
-
-
-def root_of(scope: Scope) -> str:
-    """Give what a proxy in front has cut off of each path."""
-    return str(scope.get("app_root_path", scope.get("root_path", ""))).rstrip("/")
 
 
 def _path(scope: Scope) -> str:

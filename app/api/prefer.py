@@ -1,4 +1,4 @@
-"""What a caller prefers (RFC 7240): of all that may be, `wait=N` is understood here."""
+"""What a caller prefers (RFC 7240); of all preferences, `wait=N` alone is understood here."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _SECONDS = re.compile(r"[0-9]+", re.ASCII)
 def preferred_wait(scope: Scope) -> int | None:
     """Give the seconds that a caller would wait for the end; None where it says none, or nonsense.
 
-    As the RFC has it, the first of several counts, and what is not understood is as if not there.
+    As the RFC has it, the first of several counts, and what is not understood is ignored.
     """
     given = [value for name, value in scope["headers"] if name == b"prefer"]
     if not given:
@@ -46,12 +46,12 @@ def preferred_wait(scope: Scope) -> int | None:
 
 
 def applied(seconds: int) -> tuple[bytes, bytes]:
-    """Give the header that says for how long the answer was let wait."""
+    """Give the header that says how long the answer was allowed to wait."""
     return b"preference-applied", f"wait={seconds}".encode()
 
 
 def _preferences(text: str) -> Iterator[tuple[str, str]]:
-    """Give each preference of the list with its value; its parameters are for nobody here."""
+    """Give each preference of the list with its value; parameters mean nothing here."""
     for part in _PART.findall(text):
         if found := _PAIR.match(part):
             name, value = found[1].lower(), found[2] or ""

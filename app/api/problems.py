@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import ExceptionHandler, Scope
 
 from app.api.page import problem_page, wants_page
+from app.api.root_path import root_of
 from app.errors import (
     InternalError,
     InvalidOptions,
@@ -33,7 +34,7 @@ def problem_response(
     return _response(
         scope,
         Problem(
-            type=f"/problems/{error.slug()}",
+            type=f"{root_of(scope)}/problems/{error.slug()}",
             title=error.title(),
             status=error.status,
             detail=error.message,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import fastapi_offline
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
@@ -27,17 +27,18 @@ async def welcome(service: ServiceDep) -> Welcome:
     places.append("/health/ready")
     if service.settings.dashboard:
         places.append("/dashboard")
-    links = {place.strip("/").replace("/", "_").partition(".")[0]: place for place in places}
+    root = service.settings.root_path
+    links = {place[1:].replace("/", "_").partition(".")[0]: root + place for place in places}
     return Welcome(name="task-api", version=__version__, links=links)
 
 
 @router.get("/problems/{slug}", tags=["service"], responses=answers(UnknownProblem, changes=False))
-async def problem(slug: str) -> ProblemInfo:
+async def problem(slug: str, service: ServiceDep) -> ProblemInfo:
     """Explain an error's `type`."""
     for kind in _kinds(TaskApiError):
         if kind.slug() == slug:
             return ProblemInfo(
-                type=f"/problems/{slug}",
+                type=f"{service.settings.root_path}/problems/{slug}",
                 title=kind.title(),
                 status=kind.status,
                 detail=kind.explanation(),
@@ -46,14 +47,14 @@ async def problem(slug: str) -> ProblemInfo:
 
 
 @router.get("/docs", include_in_schema=False)
-async def docs(request: Request) -> HTMLResponse:
+async def docs(service: ServiceDep) -> HTMLResponse:
     """Show a form for each operation."""
-    root = request.scope.get("root_path", "").rstrip("/")
+    root = service.settings.root_path
     return get_swagger_ui_html(
         openapi_url=f"{root}/openapi.json",
         title="Task API",
         swagger_js_url=f"{root}/docs/assets/swagger-ui-bundle.js",
-        swagger_css_url=f"{root}/docs/assets/swagger-ui.css",
+        swagger_css_url=f"{root}/pages/docs.css",  # which imports that of `ASSETS`
         swagger_favicon_url=f"{root}/docs/assets/favicon.png",
         swagger_ui_parameters={"displayRequestDuration": True, "tryItOutEnabled": True},
     )

@@ -1,4 +1,4 @@
-"""The end of the server, heard of in time: those who wait are answered before it waits for them.
+"""The end of the server, noticed in time: callers who wait are answered before it waits for them.
 
 uvicorn runs the lifespan's end only once every request is answered, and tells an app nothing
 before. So the signals are listened to beside it.

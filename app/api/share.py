@@ -13,7 +13,8 @@ from app.api.frames import last_id
 from app.api.job_events import frames_of_job
 from app.api.job_log import FURTHEST, TEXT, log_response
 from app.api.job_page import shared_page
-from app.api.page import page_response, root_of, wants_page
+from app.api.page import page_response, wants_page
+from app.api.repeated import EACH_ONCE
 from app.api.service import Service, ServiceDep
 from app.api.shared_job import SharedJob, shared_job
 from app.api.shared_view import shared_frames, shared_log
@@ -51,6 +52,7 @@ class ShareLink(BaseModel):
 @router.post(
     "/jobs/{job_id}/share",
     status_code=HTTPStatus.CREATED,
+    dependencies=[EACH_ONCE],
     response_model=ShareLink,
     responses=answers(UnknownJob, JobGone, UnreadableJob, InvalidOptions),
 )
@@ -60,9 +62,9 @@ async def share_job(
     """Give out a link that shows this job alone, without its arguments, until it expires."""
     job = await service.lookup.job(job_id)
     share = await service.shares.make(job.id, ttl)
-    url = f"{request.base_url}shared/{share.token}"
-    link = ShareLink(url=url, expires_at=share.expires_at)
-    headers = {"Location": f"{root_of(request.scope)}/shared/{share.token}"}
+    url = request.base_url.replace(path=share.path)
+    link = ShareLink(url=str(url), expires_at=share.expires_at)
+    headers = {"Location": share.path}
     if wants_page(request.scope):
         facts: dict[str, object] = {"share": link, "job_id": job.id}
         return page_response(request.scope, "share.html", facts, HTTPStatus.CREATED, headers)
@@ -98,6 +100,7 @@ async def get_shared(token: str, request: Request, service: ServiceDep) -> Respo
 
 @router.get(
     "/shared/{token}/events",
+    dependencies=[EACH_ONCE],
     response_class=Response,
     responses={
         **answers(UnknownShare, ShareOver, InvalidEventId, InvalidOptions, changes=False),
@@ -116,6 +119,7 @@ async def get_shared_events(
 
 @router.get(
     "/shared/{token}/log",
+    dependencies=[EACH_ONCE],
     response_model=JobLog,
     responses={
         **answers(UnknownShare, ShareOver, InvalidOptions, changes=False),

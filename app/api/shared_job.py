@@ -40,7 +40,7 @@ class SharedJob(BaseModel):
 
 def shared_job(job: Job, share: Share) -> SharedJob:
     """Reduce a job to what a share link shows of it."""
-    path = f"/shared/{share.token}"
+    path = share.path
     return SharedJob(
         **{name: getattr(job, name) for name in SharedJob.model_fields if name not in _REPLACED},
         error=job.error.model_copy(update={"traceback": None}) if job.error else None,

@@ -11,13 +11,14 @@ from app.api.event_stream import EventStream
 from app.api.frames import EVENT_ID, LastId, last_id
 from app.api.job_events import frames_of_job
 from app.api.negotiation import EVENT_STREAM, HTML, JSON, wanted
+from app.api.repeated import EACH_ONCE
 from app.api.service import Service, ServiceDep
 from app.errors import InvalidEventId, InvalidOptions, JobGone, UnknownJob, UnreadableJob
 from app.models import JobStatus
 from app.options import MOST_LABELS, Label
 from app.queue.event import Filter
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=[EACH_ONCE])
 
 _ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": EVENT_ID}
 

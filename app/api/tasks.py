@@ -36,13 +36,14 @@ router = APIRouter(tags=["tasks"])
 @router.get("/tasks", responses=answers(changes=False))
 async def list_tasks(service: ServiceDep) -> list[TaskInfo]:
     """List every task that can be enqueued."""
-    return [_info(task) for task in service.catalogue]
+    root = service.settings.root_path
+    return [_info(task, root) for task in service.catalogue]
 
 
 @router.get("/tasks/{task}", responses=answers(UnknownTask, changes=False))
 async def get_task(task: str, service: ServiceDep) -> TaskInfo:
     """Describe one task, with the JSON Schema of its arguments and of its result."""
-    return _info(service.catalogue.named(task))
+    return _info(service.catalogue.named(task), service.settings.root_path)
 
 
 def task_router(catalogue: Catalogue) -> APIRouter:
@@ -126,7 +127,8 @@ def _operation(task: AnyTask) -> Callable[..., Any]:
     return operation
 
 
-def _info(task: AnyTask) -> TaskInfo:
+def _info(task: AnyTask, root: str) -> TaskInfo:
+    address = f"{root}/tasks/{task.name}"
     return TaskInfo(
         name=task.name,
         description=task.description,
@@ -135,5 +137,5 @@ def _info(task: AnyTask) -> TaskInfo:
         retries=task.options.retries,
         arguments=task.arguments.model.model_json_schema(),
         result=task.result.adapter.json_schema(mode="serialization"),
-        links={"self": f"/tasks/{task.name}", "enqueue": f"/tasks/{task.name}"},
+        links={"self": address, "enqueue": address},
     )

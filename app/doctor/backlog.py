@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 import redis
-from rq.utils import utcparse
 
 from app.catalogue import Catalogue
 from app.doctor.finding import Finding, fail, ok, warn
 from app.errors import ForgedPickle
 from app.queue import keys
+from app.queue.moment import moment_of_text
 from app.queue.wire import load_call
 from app.settings import Settings
 
@@ -108,8 +108,9 @@ def _queued_since(client: redis.Redis, job_id: str, before: float) -> str | None
     try:
         fields: Any = client.hmget(keys.job(job_id), "status", "origin", "enqueued_at")
         status, queue, since = fields
-        if status != b"queued" or not since or utcparse(since.decode()).timestamp() > before:
-            return None
+        moment = moment_of_text(since)
     except (redis.exceptions.ResponseError, ValueError):  # no record that RQ writes
+        return None
+    if status != b"queued" or moment is None or moment.timestamp() > before:
         return None
     return str((queue or b"").decode(errors="replace"))

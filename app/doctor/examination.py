@@ -8,9 +8,10 @@ from redis.exceptions import RedisError, ResponseError
 from app.doctor.backlog import check_backlog
 from app.doctor.crew import check_crew
 from app.doctor.finding import Finding, fail, ok
-from app.doctor.machine import check_access, check_activity_log, check_tasks
+from app.doctor.machine import check_access, check_activity_log, check_tasks, check_variables
 from app.doctor.server import check_server
 from app.errors import InvalidSettings
+from app.local.running import beside_make_up
 from app.queue.connection import connect
 from app.settings import Settings
 
@@ -23,7 +24,8 @@ def examine_here() -> list[Finding]:
         settings = Settings.load()
     except InvalidSettings as error:
         return [fail("settings", str(error), "set what it names; docs/configuration.md has all")]
-    return [ok("settings", "each of them will do"), *examine(settings)]
+    findings = examine(settings)
+    return [check_variables(), *findings]  # after the task modules, whose settings are known now
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -34,10 +36,12 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [check_access(settings), check_activity_log(settings)]
     tasks, catalogue = check_tasks(settings)
     findings.append(tasks)
+    given, settings = settings, beside_make_up(settings)
+    address = f"{_shown(settings)} ({_whose(given, settings)})"
     try:
         with connect(settings, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as client:
             client.ping()
-            findings.append(ok("redis", f"{_shown(settings)} answers"))
+            findings.append(ok("redis", f"{address} answers"))
             findings += _refusals_told("redis-server", check_server(client))
             findings += _refusals_told("redis-workers", check_crew(client, settings, catalogue))
             findings += _refusals_told("redis-jobs", check_backlog(client, settings, catalogue))
@@ -45,7 +49,7 @@ def examine(settings: Settings) -> list[Finding]:
         findings.append(
             fail(
                 "redis",
-                f"{_shown(settings)} does not answer: {error}",
+                f"{address} does not answer: {error}",
                 "start it, or set REDIS_URL to where it is (`make up` prints its own); "
                 "the rest could not be checked",
             )
@@ -62,6 +66,12 @@ def _refusals_told(part: str, findings: Iterator[Finding]) -> Iterator[Finding]:
             f"Redis refuses what is needed to look: {error}",
             "allow the user of REDIS_URL INFO, TIME, SCAN and all commands on keys rq:*",
         )
+
+
+def _whose(given: Settings, used: Settings) -> str:
+    if given.redis_url is not None:
+        return "REDIS_URL"
+    return "the `make up` that runs here" if used.redis_url else "REDIS_URL is not set"
 
 
 def _shown(settings: Settings) -> str:

@@ -67,11 +67,16 @@ _COUNTED: dict[Level, str] = {"ok": "ok", "warn": "to look at", "fail": "broken"
 
 
 def _wrapped(text: str, hanging: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-    )
+    return [
+        part
+        for number, line in enumerate(text.splitlines())
+        for part in textwrap.wrap(
+            line,
+            WIDTH,
+            initial_indent=hanging if number else "",  # an entry of a list
+            subsequent_indent=hanging + "  " if number else hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+    ]

@@ -1,13 +1,27 @@
 """What is this machine's part: the settings, the tasks, the folder of the activity log."""
 
-import ipaddress
 import os
 from pathlib import Path
 
+from app.addresses import is_loopback
 from app.catalogue import Catalogue, load_catalogue
 from app.doctor.finding import Finding, fail, ok, warn
 from app.errors import DeclarationError
 from app.settings import Settings
+from app.variables import unknown_variables
+
+
+def check_variables() -> Finding:
+    """Name each variable that is meant for a setting and is none; the tasks are loaded by now."""
+    unknown = unknown_variables()
+    if unknown:
+        named = (f"{name} (is {near} meant?)" if near else name for name, near in unknown.items())
+        return warn(
+            "settings",
+            f"no setting has the name {', '.join(named)}",
+            "rename or unset it; docs/configuration.md has all that are read",
+        )
+    return ok("settings", "each of them will do")
 
 
 def check_access(settings: Settings) -> Finding:
@@ -18,22 +32,13 @@ def check_access(settings: Settings) -> Finding:
             "TASK_API_ALLOW_ANONYMOUS=true: whoever reaches the API may use all of it",
             "keep it behind a proxy that asks for a login, or leave the setting out",
         )
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         return fail(
             "access",
             f"the API has no keys, so it refuses to listen on {settings.host}",
             "TASK_API_HOST=127.0.0.1, or TASK_API_ALLOW_ANONYMOUS=true behind a proxy",
         )
     return ok("access", "the API answers this machine alone")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name; whatever it stands for
 
 
 def check_tasks(settings: Settings) -> tuple[Finding, Catalogue | None]:

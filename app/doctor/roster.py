@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from rq.utils import utcparse
 
 from app.queue import keys
+from app.queue.moment import moment_of_text
 
 SILENT = 0.9
 """Of the time that a worker's record is kept: what renews it comes earlier, RQ's after 0.85."""
@@ -56,9 +56,10 @@ def worker_records(client: redis.Redis, now: float) -> list[WorkerRecord]:
 
 def _epoch(beat: bytes | None) -> float | None:
     try:
-        return utcparse(beat.decode()).timestamp() if beat else None
+        moment = moment_of_text(beat)
     except ValueError:  # not what RQ writes
         return None
+    return moment.timestamp() if moment else None
 
 
 def _tasks(field: bytes | None) -> dict[str, str] | None:

@@ -1,18 +1,16 @@
 """A child process: started apart from the terminal, bound to our life, read line by line."""
 
-import ctypes
-import functools
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from app.lifeline import lifeline
+
 _READ_BYTES = 65_536
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,6 @@ def spawn(command: Command, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
     The second holds on Linux: SIGTERM comes when the thread that called this has ended, however it
     ended. Elsewhere a process whose parent is killed runs on.
     """
-    before_exec = None
-    if sys.platform == "linux":
-        # Looked up before the fork: after it, only calls that take no lock are safe.
-        before_exec = functools.partial(_die_with, os.getpid(), ctypes.CDLL(None).prctl)
     return subprocess.Popen(  # noqa: S603 - the command is the caller's own
         command.argv,
         env={**os.environ, **command.env},
@@ -44,14 +38,8 @@ def spawn(command: Command, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         start_new_session=True,
         pass_fds=command.pass_fds,
-        preexec_fn=before_exec,  # noqa: PLW1509 - see above
+        preexec_fn=lifeline(signal.SIGTERM),  # noqa: PLW1509 - it takes no lock
     )
-
-
-def _die_with(parent: int, prctl: Callable[[int, int], int]) -> None:
-    prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    if os.getppid() != parent:  # it ended between the fork and the line above
-        os._exit(1)
 
 
 class Child:

@@ -68,6 +68,18 @@ class FolderLock:
         os.pwrite(self.fd, text, 0)
         os.ftruncate(self.fd, len(text))
 
+    def links(self) -> tuple[str, ...]:
+        """Give where whoever holds the folder now can be reached; nothing where nobody does."""
+        try:
+            fd = os.open(self._path, os.O_RDWR)
+        except OSError:  # nobody has held it yet, or it is somebody else's
+            return ()
+        try:
+            holder = None if _lock(fd) else self._holder()
+        finally:
+            os.close(fd)
+        return holder.links if holder else ()
+
     def release(self) -> None:
         """Give the folder up; the file stays, since removing it would let two hold it."""
         if self._fd is not None:

@@ -1,7 +1,6 @@
 """`make up`: everything on this machine, started in order, watched, and ended in order."""
 
 import http.client
-import ipaddress
 import signal
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TextIO
 from urllib.parse import urlsplit
 
+from app.addresses import is_loopback
 from app.errors import RefusedAddress
 from app.local import ports
 from app.local.child import Command
@@ -93,14 +93,8 @@ def run(settings: Settings, stream: TextIO) -> None:
 
 def _check_host(settings: Settings) -> None:
     """Refuse to open an API without keys to others, unless the settings say that it is meant."""
-    if settings.host == "localhost" or settings.allow_anonymous:
-        return
-    try:
-        if ipaddress.ip_address(settings.host).is_loopback:
-            return
-    except ValueError:
-        pass  # a name; whatever it stands for, it is not known to be this machine alone
-    raise RefusedAddress(host=settings.host)
+    if not (settings.allow_anonymous or is_loopback(settings.host)):
+        raise RefusedAddress(host=settings.host)
 
 
 def _start_redis(redis: EmbeddedRedis, supervisor: Supervisor, address: _Address) -> None:

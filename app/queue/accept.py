@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import hiredis
 from redis.exceptions import NoScriptError
-from rq.utils import utcformat
 
 from app.errors import (
     DuplicateJob,
@@ -25,7 +24,8 @@ from app.errors import (
 from app.models import Job, JobError
 from app.options import JobOptions
 from app.queue import keys
-from app.queue.moment import moment_of_score
+from app.queue.hashes import hash_of
+from app.queue.moment import moment_of_score, text_of
 from app.queue.new_job import NewJobs
 from app.queue.record import restored
 from app.queue.scripts import script
@@ -125,7 +125,7 @@ class Acceptance:
         job, commands = self.job, self.new.commands
         answered = job.__pydantic_serializer__.to_json(job) if self.once else b""
         counted = [part for command in commands for part in (len(command), *command)]
-        now = utcformat(job.created_at)
+        now = text_of(job.created_at)
         return (json.dumps(self._conditions), now, answered, len(commands), *counted)
 
     @property
@@ -154,8 +154,7 @@ class Acceptance:
         flat, position, due = shown
         if not flat:
             raise JobGone(job_id=job_id)
-        raw = dict(zip(flat[::2], flat[1::2], strict=True))
-        job = restored(job_id, raw, lambda _: self.job.task, self.settings)
+        job = restored(job_id, hash_of(flat), lambda _: self.job.task, self.settings)
         job.position = position
         job.run_at = moment_of_score(due)
         return job

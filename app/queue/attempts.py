@@ -13,11 +13,12 @@ from typing import Any
 import pydantic_core
 from pydantic import ValidationError
 from rq.job import Job as RQJob
-from rq.utils import utcformat
 
 from app.errors import ForgedPickle
 from app.models import Attempt, Job, JobError
+from app.queue.hashes import Hash
 from app.queue.job_error import error_of, stopped_by
+from app.queue.moment import moment_of_score, text_of
 from app.queue.wire import load_traceback
 
 MOST_KEPT = 20  # attempts of one job; older ones are dropped
@@ -32,8 +33,6 @@ NOT_RECORDED = JobError(
 
 _ENDED_BADLY = frozenset({b"failed", b"stopped"})
 _BEGUN = frozenset({b"started", b"finished", b"failed", b"stopped"})
-
-Hash = dict[bytes, bytes]
 
 
 def counted(raw: Hash) -> tuple[int, int]:
@@ -75,11 +74,32 @@ def number_of(job: RQJob) -> int:
 def leave(job: RQJob, error: JobError, now: datetime, pipeline: Any) -> None:
     """Keep what is to be known of an attempt that is followed by another."""
     number = number_of(job)
-    start = utcformat(job.started_at) if job.started_at else None
-    kept = _written(start, utcformat(job.ended_at or now), job.worker_name, error)
+    start = text_of(job.started_at) if job.started_at else None
+    kept = _written(start, text_of(job.ended_at or now), job.worker_name, error)
     pipeline.hset(job.key, _field(number), kept)
     if number > MOST_KEPT:
         pipeline.hdel(job.key, _field(number - MOST_KEPT))
+
+
+def completed(raw: Hash, results: Sequence[tuple[bytes, Hash]]) -> Hash:
+    """Give a job's hash with the worker and the end of its last attempt, where those are left out.
+
+    A stock worker's parent process, which records that a job was stopped or that its process died,
+    writes the hash as it was before the job began, and tells its name in the result alone.
+
+    Args:
+        raw: the job's hash.
+        results: its last result, if there is any, as Redis gives a stream's entries.
+    """
+    if raw.get(b"status") not in _ENDED_BADLY or not results:
+        return raw
+    entry_id, entry = results[0]
+    recorded_at = moment_of_score(int(entry_id.partition(b"-")[0]) / 1000)
+    told = {
+        b"worker_name": entry.get(b"worker_name", b""),
+        b"ended_at": text_of(recorded_at).encode() if recorded_at else b"",
+    }
+    return raw | {name: value for name, value in told.items() if not raw.get(name)}
 
 
 def last_of(raw: Hash, results: Sequence[tuple[bytes, Hash]]) -> str:

@@ -5,14 +5,11 @@ delay evenly between nothing and the exponential bound, which spreads retries be
 "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 """
 
-import os
 from functools import lru_cache
-from random import Random
+
+from app.queue.chance import chance
 
 LONGEST_BACKOFF = 3600  # seconds
-
-_random = Random()  # noqa: S311 - of its own, for a task may seed the one that all share
-os.register_at_fork(after_in_child=_random.seed)
 
 
 def intervals(retries: int, first: float) -> list[int]:
@@ -23,7 +20,7 @@ def intervals(retries: int, first: float) -> list[int]:
         first: seconds, the bound of the first one; each further bound is twice the one before, up
             to an hour.
     """
-    return [round(_random.random() * bound) for bound in _bounds(retries, first)]
+    return [round(chance.random() * bound) for bound in _bounds(retries, first)]
 
 
 @lru_cache(maxsize=1024)

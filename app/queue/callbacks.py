@@ -2,27 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import redis.asyncio
 from pydantic import ValidationError
 from redis.exceptions import RedisError
-from rq.utils import utcformat
 
 from app.callback import Callback, CallbackTry
 from app.errors import ForgedPickle, RedisUnavailable, UnknownCallback, WrongStatus
 from app.queue import keys
+from app.queue.hashes import Hash
 from app.queue.job_id import is_possible
 from app.queue.lookup import missing
-from app.queue.moment import moment_of_score
+from app.queue.moment import moment_of_score, text_of_now
 from app.queue.new_callback import SCHEDULE, schedule
 from app.queue.scripts import script
 from app.queue.wire import load_call
 
 _SENDABLE = "scheduled, finished, failed, stopped, canceled"
-
-Hash = dict[bytes, bytes]
 
 
 class Callbacks:
@@ -65,7 +62,7 @@ class Callbacks:
                 raise UnknownCallback(job_id=job_id, callback_id=callback_id)
             done, status = await self._resend(
                 keys=[keys.job(callback_id), keys.QUEUES],
-                args=[callback_id, utcformat(datetime.now(UTC)), len(SCHEDULE), schedule()],
+                args=[callback_id, text_of_now(), len(SCHEDULE), schedule()],
             )
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error

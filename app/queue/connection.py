@@ -16,11 +16,17 @@ from app.errors import InvalidSettings
 from app.settings import Settings
 
 PROTOCOL = 2
-"""RESP's version. Over 3, redis-py waits for notices of maintenance, and for their sake gives out
-connections of its pool that Redis has closed."""
+"""RESP's version. With 3, redis-py listens for notices of maintenance, and therefore hands out
+pooled connections that Redis has closed."""
 
 ANSWER_TIMEOUT = 0.8
 """Seconds that a caller waits for Redis, so that a request is answered 503 within a second."""
+
+_OPTIONS = {
+    "protocol": PROTOCOL,
+    "socket_timeout": ANSWER_TIMEOUT,
+    "socket_connect_timeout": ANSWER_TIMEOUT,
+}
 
 
 def connect(settings: Settings, **options: Any) -> redis.Redis:
@@ -28,13 +34,7 @@ def connect(settings: Settings, **options: Any) -> redis.Redis:
 
     Keyword options go to redis-py, as in `socket_timeout=None` for a worker that blocks.
     """
-    options = {
-        "protocol": PROTOCOL,
-        "socket_timeout": ANSWER_TIMEOUT,
-        "socket_connect_timeout": ANSWER_TIMEOUT,
-        "retry": Retry(NoBackoff(), 0),
-        **options,
-    }
+    options = {**_OPTIONS, "retry": Retry(NoBackoff(), 0), **options}
     if sentinels := _sentinels(settings.redis_dsn):
         hosts, service, login = sentinels
         found = redis.sentinel.Sentinel(hosts, sentinel_kwargs=options, **options, **login)
@@ -49,13 +49,7 @@ def connect_async(settings: Settings, **options: Any) -> redis.asyncio.Redis:
     A retry could push one job twice: a connection lost after a write was sent does not tell whether
     it was done.
     """
-    options = {
-        "protocol": PROTOCOL,
-        "socket_timeout": ANSWER_TIMEOUT,
-        "socket_connect_timeout": ANSWER_TIMEOUT,
-        "retry": AsyncRetry(NoBackoff(), 0),
-        **options,
-    }
+    options = {**_OPTIONS, "retry": AsyncRetry(NoBackoff(), 0), **options}
     if sentinels := _sentinels(settings.redis_dsn):
         hosts, service, login = sentinels
         found = redis.asyncio.sentinel.Sentinel(hosts, sentinel_kwargs=options, **options, **login)
@@ -75,8 +69,8 @@ def limit_patience(client: redis.Redis, seconds: float) -> redis.Redis:
 def dedicated(client: redis.Redis, patience: float | None = None) -> Connection:
     """Open a connection of one's own, to where the client goes.
 
-    It waits so many seconds for each answer, as long as it must where that is left out. A pool's
-    costs more than the round trip on loopback, and may be handed to somebody else.
+    It waits for each answer no longer than `patience` seconds, or as long as it takes. A pool's
+    connection costs more than the round trip on loopback, and may be handed to somebody else.
     """
     connection: Any = client.connection_pool.make_connection()
     connection.socket_timeout = patience

@@ -4,12 +4,10 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import redis.asyncio
 from redis.exceptions import RedisError
-from rq.utils import utcformat
 
 from app.errors import (
     RedisUnavailable,
@@ -19,12 +17,16 @@ from app.errors import (
 )
 from app.models import Job
 from app.queue import keys
+from app.queue.hashes import Hash
 from app.queue.lookup import Lookup, missing
+from app.queue.moment import text_of_now
 from app.queue.script_calls import delete_call, retry_call
 from app.queue.scripts import script
 from app.settings import Settings
 
 STOP_IS_SLOW = 2.0  # seconds that a stop is watched for before the job is answered as it stands
+STOP_AGAIN = 0.2  # seconds until a worker is told once more
+STOP_LOOKS = 0.02  # seconds between two looks at the job
 
 _BEFORE_IT_BEGINS = ("queued", "scheduled", "deferred")
 _ENDED_BADLY = ("failed", "stopped", "canceled")
@@ -54,7 +56,7 @@ class Control:
         await self._run(
             self._cancel,
             [keys.job(job_id)],
-            [job_id, utcformat(datetime.now(UTC)), self._keep, reason],
+            [job_id, text_of_now(), self._keep, reason],
             ("canceled", _BEFORE_IT_BEGINS),
         )
         return await self._lookup.job(job_id)
@@ -75,6 +77,7 @@ class Control:
 
         Raises:
             UnknownJob, JobGone, WrongStatus, RedisUnavailable.
+            UnreadableJob: under its name is something else, and no job.
         """
         try:
             job = await self._lookup.job(job_id)
@@ -96,32 +99,39 @@ class Control:
         job = await self._lookup.job(job_id)
         if job.status != "started" or not job.worker:
             raise _wrong_status(job_id, job.status, "stopped", ("started",))
-        command = json.dumps({"command": "stop-job", "job_id": job_id})
-        try:
-            if who:
-                await self._stop(keys=[keys.job(job_id)], args=[who])
-            heard = await self._redis.publish(keys.worker_channel(job.worker), command)
-        except RedisError as error:
-            raise RedisUnavailable(reason=error) from error
-        if not heard:
-            raise WorkerUnreachable(job_id=job_id, worker=job.worker)
         deadline = time.monotonic() + STOP_IS_SLOW
+        # A worker that has claimed the job and not begun it has nothing to stop yet.
         while job.status == "started" and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-            job = await self._lookup.job(job_id)
+            await self._tell_worker(job, who)
+            again = min(deadline, time.monotonic() + STOP_AGAIN)
+            while job.status == "started" and time.monotonic() < again:
+                await asyncio.sleep(STOP_LOOKS)
+                job = await self._lookup.job(job_id)
         if job.status == "stopped":
             await self._tell_stopped(job_id)
         return job
 
+    async def _tell_worker(self, job: Job, who: str) -> None:
+        """Have the job stopped by the worker that has it, if it has begun it."""
+        assert job.worker is not None
+        command = json.dumps({"command": "stop-job", "job_id": job.id})
+        try:
+            if who:
+                await self._stop(keys=[keys.job(job.id)], args=[who])
+            heard = await self._redis.publish(keys.worker_channel(job.worker), command)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        if not heard:
+            raise WorkerUnreachable(job_id=job.id, worker=job.worker)
+
     async def _tell_stopped(self, job_id: str) -> None:
         """Let those go on that have waited for a stopped job: a stock worker does not do that."""
         try:
-            now = utcformat(datetime.now(UTC))
-            await self._stopped(keys=[keys.job(job_id)], args=[job_id, now])
+            await self._stopped(keys=[keys.job(job_id)], args=[job_id, text_of_now()])
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
 
-    async def _record(self, job_id: str) -> tuple[dict[bytes, bytes], list[Any]]:
+    async def _record(self, job_id: str) -> tuple[Hash, list[Any]]:
         """Read a job's hash, and its last result."""
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:

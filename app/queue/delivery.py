@@ -11,37 +11,37 @@ from typing import Any
 
 import pydantic_core
 from rq.job import get_current_job
-from rq.utils import str_to_date
 
 from app.callback import CallbackData, CallbackMessage, CallbackTry, short
 from app.models import ENDED, JobError
 from app.queue import keys
-from app.queue.attempts import counted
+from app.queue.attempts import completed, counted
 from app.queue.callback_secrets import callback_secrets
-from app.queue.job_error import error_of
+from app.queue.hashes import Hash
+from app.queue.job_error import error_of, stopped_by
+from app.queue.moment import moment_of_text
+from app.queue.new_job import links_of
 from app.queue.wire import load_result, load_traceback
 from app.settings import Settings
 
 MOST_TRIES = 50  # that are kept of one callback
 
 
-Hash = dict[bytes, bytes]
-
-
 class Delivery:
     """The callback that this process is sending."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         job = get_current_job()
         assert job is not None, "a callback is sent by a job alone"
         self.id = job.id
         self._job = job
         self._redis: Any = job.connection
         self._key = keys.job(job.id)
+        self._settings = settings
 
-    def secrets(self, settings: Settings) -> list[str]:
+    def secrets(self) -> list[str]:
         """Give what it is to be signed with."""
-        return callback_secrets(settings, self._redis)
+        return callback_secrets(self._settings, self._redis)
 
     def body(self, job_id: str, task: str) -> bytes:
         """Give the message, made at the first try from the job as it stands, and then kept."""
@@ -76,26 +76,30 @@ class Delivery:
             pipeline.xrevrange(keys.results(job_id), count=1)
             raw, results = pipeline.execute()
         if b"data" not in raw:
-            gone = CallbackData(id=job_id, task=task, status=None, links=_links(job_id))
+            gone = CallbackData(id=job_id, task=task, status=None, links=self._links(job_id))
             return CallbackMessage(type="job.gone", timestamp=datetime.now(UTC), data=gone)
-        data = _data(job_id, task, raw)
+        data = _data(job_id, task, completed(raw, results), self._links(job_id))
         _add_outcome(data, raw, results[0][1] if results else {})
         return CallbackMessage(
             type=f"job.{data.status}", timestamp=data.ended_at or datetime.now(UTC), data=data
         )
 
+    def _links(self, job_id: str) -> dict[str, str]:
+        links = links_of(job_id, self._settings)
+        return {"self": links.self, "result": links.result}
 
-def _data(job_id: str, task: str, raw: Hash) -> CallbackData:
+
+def _data(job_id: str, task: str, raw: Hash, links: dict[str, str]) -> CallbackData:
     return CallbackData(
         id=job_id,
         task=task,
         status=raw.get(b"status", b"").decode(),
         labels=json.loads(raw.get(b"labels") or b"[]"),
         attempt=counted(raw)[0],
-        created_at=_date(raw, b"created_at"),
-        started_at=_date(raw, b"started_at"),
-        ended_at=_date(raw, b"ended_at"),
-        links=_links(job_id),
+        created_at=moment_of_text(raw.get(b"created_at")),
+        started_at=moment_of_text(raw.get(b"started_at")),
+        ended_at=moment_of_text(raw.get(b"ended_at")),
+        links=links,
     )
 
 
@@ -104,7 +108,9 @@ def _add_outcome(data: CallbackData, raw: Hash, entry: Hash) -> None:
     if data.status == "canceled" and reason:
         data.error = short(JobError(type="JobCanceled", message=reason.decode()))
     elif data.status not in {"canceled", "finished"} and b"exc_string" in entry:
-        data.error = short(error_of(load_traceback(entry[b"exc_string"])))
+        error = error_of(load_traceback(entry[b"exc_string"]))
+        who = raw.get(b"stopped_by") if data.status == "stopped" else None
+        data.error = short(stopped_by(error, who))
     if data.status not in ENDED:
         # It was retried meanwhile, by hand. That it had ended is true all the same, and the end
         # that is still to come has a callback of its own.
@@ -116,12 +122,3 @@ def _add_outcome(data: CallbackData, raw: Hash, entry: Hash) -> None:
                 pydantic_core.to_json(load_result(value)), allow_inf_nan=False
             )
             data.result_omitted = False
-
-
-def _links(job_id: str) -> dict[str, str]:
-    return {"self": f"/jobs/{job_id}", "result": f"/jobs/{job_id}/result"}
-
-
-def _date(raw: Hash, field: bytes) -> datetime | None:
-    value = raw.get(field)
-    return str_to_date(value) if value else None

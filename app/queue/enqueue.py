@@ -18,7 +18,7 @@ from app.queue.accept import Acceptance, Accepted, Once, is_plain, is_unknown_sc
 from app.queue.connection import connect, connect_async
 from app.queue.new_job import NewJobs, join, prepare
 from app.queue.transaction import Transaction
-from app.queue.writer import BatchWriter, Command, Execute
+from app.queue.writer import BatchWriter, Command, Execute, raise_first_error
 from app.settings import Settings
 from app.signature import Json
 from app.tasks import Task
@@ -51,9 +51,8 @@ class Enqueuer:
         Where `key` has a live job, that one is given.
 
         Raises:
-            InvalidOptions, UnknownParent, DuplicateJob, QueueFull, RedisUnavailable: and nothing
-                was enqueued; save that a connection lost after the write leaves it open whether it
-                was.
+            InvalidOptions, UnknownParent, DuplicateJob, QueueFull, RedisUnavailable: nothing was
+                enqueued. Where the connection was lost after the write, it may have been.
         """
         new = prepare(task, args, options, self._settings)
         if is_plain(options):
@@ -229,9 +228,7 @@ def _undo(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Com
 
 
 def _accepted(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Accepted]:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise RedisUnavailable(reason=reply) from reply
+    raise_first_error(replies)
     return [each.read(reply) for each, reply in zip(acceptances, replies, strict=True)]
 
 

@@ -12,13 +12,15 @@ from app.queue import keys
 
 DELETED = "deleted"  # the status that its last event gives a job which somebody has deleted
 
+MOST_EVENTS = 100_000  # that the stream keeps, give or take a block; `changes.lua` says the same
+
 Position = tuple[int, int]
 """A place in the stream: milliseconds of the epoch, and a count within one."""
 
 START: Position = (0, 0)
 
 NEWEST = ("XREVRANGE", keys.EVENTS, "+", "-", "COUNT", 1)
-"""The command that gives the last entry; `position_of_newest` reads its reply."""
+"""The command that gives the last entry; `position_of_first` reads its reply."""
 
 _JOB = b"job"
 
@@ -109,8 +111,8 @@ def written(position: Position) -> str:
     return f"{position[0]}-{position[1]}"
 
 
-def position_of_newest(reply: Sequence[Any]) -> Position:
-    """Read the reply to `NEWEST`."""
+def position_of_first(reply: Sequence[Any]) -> Position:
+    """Give the position of the first entry of a reply; `START` where it has none."""
     return position_of(reply[0][0].decode()) if reply else START
 
 

@@ -1,18 +1,16 @@
 """The queues and the workers that serve them, counted."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
-from rq.utils import utcparse
 
 from app.errors import RedisUnavailable, UnknownQueue
 from app.models import Check, QueueInfo, Readiness, WorkerInfo
 from app.queue import keys
+from app.queue.hashes import Hash
+from app.queue.moment import moment_of_text
 from app.settings import Settings
-
-Hash = dict[bytes, bytes]
 
 
 class Fleet:
@@ -128,10 +126,10 @@ def _age(enqueued_at: bytes | ResponseError | None) -> float | None:
     if not isinstance(enqueued_at, bytes):
         return None
     try:
-        waited = datetime.now(UTC) - utcparse(enqueued_at.decode())
+        since = moment_of_text(enqueued_at)
     except ValueError:  # not what RQ writes: one job's trouble, not the queue's
         return None
-    return max(0.0, round(waited.total_seconds(), 3))
+    return max(0.0, round((datetime.now(UTC) - since).total_seconds(), 3)) if since else None
 
 
 def _worker(name: str, raw: Hash) -> WorkerInfo | None:
@@ -146,10 +144,6 @@ def _read_worker(name: str, raw: Hash) -> WorkerInfo:
         value = raw.get(field)
         return value.decode() if value else None
 
-    def date(field: bytes) -> Any:
-        value = text(field)
-        return utcparse(value) if value else None
-
     return WorkerInfo(
         name=name,
         host=text(b"hostname"),
@@ -157,8 +151,8 @@ def _read_worker(name: str, raw: Hash) -> WorkerInfo:
         state=text(b"state") or "unknown",
         queues=(text(b"queues") or "").split(","),
         current_job=text(b"current_job"),
-        born_at=date(b"birth"),
-        last_heartbeat=date(b"last_heartbeat"),
+        born_at=moment_of_text(raw.get(b"birth")),
+        last_heartbeat=moment_of_text(raw.get(b"last_heartbeat")),
         successful_jobs=int(raw.get(b"successful_job_count") or 0),
         failed_jobs=int(raw.get(b"failed_job_count") or 0),
         working_seconds=float(raw.get(b"total_working_time") or 0),

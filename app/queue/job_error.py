@@ -13,22 +13,29 @@ _CHAINED = (
 _GROUP = "  + Exception Group " + _STACK
 _OUR_NAMES = re.compile(r"([A-Z][A-Za-z]+): ")
 _RQ_NAMES = re.compile(r"due to (\w+)")
+_RQ_SAYS = {"Job stopped by user": "JobStopped", "Work-horse terminated": "WorkerLost"}
+"""How sentences of RQ's own begin, and the type that ours have for the same."""
 
 
 def error_of(text: str) -> JobError:
     """Read the exception's type and message from a traceback, that of a chain's last one.
 
     Where a job ended without an exception, a sentence stands there instead. Ours begins with the
-    type, as in `JobStopped: …`; RQ's has the type `Terminated`, or what RQ names it.
+    type, as in `JobStopped: …`; RQ's has the same type where it says the same, else what RQ names
+    it, or `Terminated`.
     """
     head, message = _last_exception(text.rstrip().split("\n"))
     if not head:
         if ours := _OUR_NAMES.match(text):
             return JobError(type=ours[1], message=text[ours.end() :].strip())
-        named = _RQ_NAMES.search(text)
-        kind = named[1] if named else "Terminated"
-        return JobError(type=kind, message=text.strip())
+        return JobError(type=_kind_of_rq(text), message=text.strip())
     return JobError(type=head.rpartition(".")[2], message=message, traceback=text)
+
+
+def _kind_of_rq(text: str) -> str:
+    named = _RQ_NAMES.search(text)
+    same = (kind for beginning, kind in _RQ_SAYS.items() if text.startswith(beginning))
+    return named[1] if named else next(same, "Terminated")
 
 
 def stopped_by(error: JobError, who: bytes | None) -> JobError:

@@ -1,15 +1,15 @@
-"""Job ids: UUIDs of version 7 (RFC 9562) that sort as they were made, and that know their own.
+"""Job ids: UUIDs of version 7 (RFC 9562) that sort by the time they were made, with a checksum.
 
-48 bits of Unix milliseconds, 12 that count within one, 46 of chance, 16 of a checksum. By that an
-id that was issued and whose job is gone is told from one that never was, and nothing has to be kept
-for it. It protects nothing: whoever makes one up is told 410 in the place of 404.
+48 bits of Unix milliseconds, 12 that count within one, 46 of chance, 16 of a checksum. By the
+checksum an id whose job is gone is told from one that was never issued, and nothing has to be kept
+for it. It protects nothing: whoever makes up an id that fits is answered 410 in place of 404.
 """
 
-import os
 import re
 import time
 import zlib
-from random import Random
+
+from app.queue.chance import chance
 
 _UUID7 = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
@@ -17,11 +17,6 @@ _UUID7 = re.compile(
 _POSSIBLE = re.compile(r"[A-Za-z0-9_-]+")
 _CHANCE = 46  # bits
 _CHECK = 16
-
-# Of its own, for a task may seed the one that all share; and anew in each fork, for two processes
-# must not make the same ids.
-_random = Random()  # noqa: S311 - an id is unique, not secret
-os.register_at_fork(after_in_child=_random.seed)
 
 
 class _Ticks:
@@ -42,9 +37,9 @@ _ticks = _Ticks()
 
 def new_job_id() -> str:
     """Make an id that sorts behind all that this process has made before."""
-    tick, chance = _ticks.next(), _random.getrandbits(_CHANCE)
+    tick, drawn = _ticks.next(), chance.getrandbits(_CHANCE)
     value = f"{tick >> 12:012x}7{tick & 0xFFF:03x}"
-    value += f"{0x2 << 62 | chance << _CHECK | _checksum(tick, chance):016x}"
+    value += f"{0x2 << 62 | drawn << _CHECK | _checksum(tick, drawn):016x}"
     return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
 
 
@@ -63,5 +58,5 @@ def is_possible(job_id: str) -> bool:
     return _POSSIBLE.fullmatch(job_id) is not None
 
 
-def _checksum(tick: int, chance: int) -> int:
-    return zlib.crc32((tick << _CHANCE | chance).to_bytes(14, "big")) & 0xFFFF
+def _checksum(tick: int, drawn: int) -> int:
+    return zlib.crc32((tick << _CHANCE | drawn).to_bytes(14, "big")) & 0xFFFF

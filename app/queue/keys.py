@@ -19,6 +19,9 @@ INDEXES = "task-api:indexes"
 PRUNING = "task-api:pruning"
 """The hash of how far the sweep of each index is; see `prune.lua`."""
 
+SETTLING = "task-api:settling"
+"""The hash of how far the look at each registry of deferred jobs is; see `settle.lua`."""
+
 SHARE_SECRET = "task-api:share-secret"  # noqa: S105 - the name of it
 """What share links are signed with, where no setting says it."""
 

@@ -1,29 +1,30 @@
 """A job as it stands, read from what RQ keeps of it."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from app.catalogue import Catalogue
 from app.errors import JobGone, RedisUnavailable, UnknownJob, UnreadableJob
 from app.models import Job, JobError
 from app.queue import keys
-from app.queue.event import NEWEST, Position, position_of_newest
-from app.queue.job_id import is_ours
+from app.queue.attempts import completed
+from app.queue.event import NEWEST, Position, position_of_first
+from app.queue.hashes import Hash, hash_of
+from app.queue.job_id import is_ours, is_possible
 from app.queue.moment import moment_of_score
 from app.queue.new_job import links_of
-from app.queue.record import Hash, add_attempts, add_outcome, restored
+from app.queue.record import add_attempts, add_outcome, restored
 from app.queue.transaction import Pipeline
 from app.queue.writer import BatchWriter, Command
 from app.settings import Settings
 
 DEEPEST_POSITION = 100_000  # a position beyond it is not looked for: it would hold Redis up
 
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]+")  # as RQ allows them
+_OF_ANOTHER_TYPE = "WRONGTYPE"  # how Redis says that a key holds something else
 
 
 class Seen(NamedTuple):
@@ -54,7 +55,7 @@ class Lookup:
         Raises:
             UnknownJob, UnreadableJob, RedisUnavailable.
         """
-        job = (await self.seen(job_id)).job
+        job, _ = await self._read(job_id)
         await self.add_place(job)
         return job
 
@@ -62,45 +63,55 @@ class Lookup:
         """Note of a job that waits where it stands in its queue, or when it is due.
 
         Raises:
-            RedisUnavailable.
+            UnreadableJob, RedisUnavailable.
         """
         if job.status == "queued":
             queue = keys.queue(job.queue)
-            [job.position] = await self._ask(("LPOS", queue, job.id, "MAXLEN", DEEPEST_POSITION))
+            place = "LPOS", queue, job.id, "MAXLEN", DEEPEST_POSITION
+            [job.position] = await self._ask(job.id, place)
         elif job.status == "scheduled":
-            [due] = await self._ask(("ZSCORE", keys.registry("scheduled", job.queue), job.id))
+            score = "ZSCORE", keys.registry("scheduled", job.queue), job.id
+            [due] = await self._ask(job.id, score)
             job.run_at = moment_of_score(due)
 
     async def seen(self, job_id: str) -> Seen:
         """Give a job without its place in a line, and which events of it are in that already.
 
-        All that are asked for at the same time are read by one transaction, on one connection.
-
         Raises:
             UnknownJob, JobGone, UnreadableJob, RedisUnavailable.
         """
-        if not _JOB_ID.fullmatch(job_id):
+        job, [newest] = await self._read(job_id, NEWEST)
+        return Seen(job, position_of_first(newest))
+
+    async def _read(self, job_id: str, *more: Command) -> tuple[Job, list[Any]]:
+        """Give a job, and the replies to what else is to be asked in the same transaction.
+
+        All that are asked for at the same time are read by one transaction, on one connection.
+        """
+        if not is_possible(job_id):
             raise UnknownJob(job_id=job_id)  # RQ keeps other things than jobs under such names
-        flat, results, newest = await self._ask(
+        flat, results, *others = await self._ask(
+            job_id,
             ("HGETALL", keys.job(job_id)),
             ("XREVRANGE", keys.results(job_id), "+", "-", "COUNT", 1),
-            NEWEST,
+            *more,
         )
-        raw = _named(flat)
+        raw = hash_of(flat)
         if b"data" not in raw:
             raise missing(job_id)
-        entries = [(entry_id, _named(fields)) for entry_id, fields in results]
-        job = self.restore(job_id, raw, entries)
-        return Seen(job, position_of_newest(newest))
+        entries = [(entry_id, hash_of(fields)) for entry_id, fields in results]
+        return self.restore(job_id, raw, entries), others
 
     async def aclose(self) -> None:
         """Close the connection that jobs are read on."""
         await self._reader.aclose()
 
-    async def _ask(self, *commands: Command) -> list[Any]:
+    async def _ask(self, job_id: str, *commands: Command) -> list[Any]:
         replies = await self._reader.write(commands)
-        for reply in replies:
-            if isinstance(reply, Exception):  # something else than a job's is under its name
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Exception):
+                if str(reply).startswith(_OF_ANOTHER_TYPE):
+                    raise UnreadableJob(job_id=job_id, part=command[1], reason=reply) from reply
                 raise RedisUnavailable(reason=reply) from reply
         return replies
 
@@ -108,10 +119,12 @@ class Lookup:
         """Give what can be said of a job that cannot be read: the reason is its error.
 
         Raises:
-            UnknownJob, RedisUnavailable.
+            UnreadableJob: there is no hash. RedisUnavailable.
         """
         try:
             fields = await self._redis.hmget(keys.job(job_id), "status", "origin")
+        except ResponseError as error:
+            raise unreadable from error
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         status, queue = cast("list[bytes | None]", fields)
@@ -132,12 +145,17 @@ class Lookup:
             links=links_of(job_id, self._settings),
         )
 
-    def restore(self, job_id: str, raw: Hash, results: Sequence[tuple[bytes, Hash]]) -> Job:
+    def restore(
+        self, job_id: str, raw: Hash, results: Sequence[tuple[bytes, Hash]] | Exception
+    ) -> Job:
         """Make a job of its hash and its last result; where it stands in a line is not in them.
 
         Raises:
             UnreadableJob.
         """
+        if isinstance(results, Exception):
+            raise UnreadableJob(job_id=job_id, part="result", reason=results) from results
+        raw = completed(raw, results)
         job = restored(job_id, raw, self._task_at, self._settings)
         add_outcome(job, raw, results[0][1] if results else None)
         add_attempts(job, raw)
@@ -151,10 +169,3 @@ class Lookup:
 def missing(job_id: str) -> JobGone | UnknownJob:
     """Tell a job that is gone from one that never was."""
     return JobGone(job_id=job_id) if is_ours(job_id) else UnknownJob(job_id=job_id)
-
-
-def _named(reply: Any) -> Hash:
-    """Give fields by their names: a bare reply has each name before its value."""
-    if isinstance(reply, dict):
-        return reply
-    return dict(zip(reply[::2], reply[1::2], strict=True))

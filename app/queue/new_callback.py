@@ -5,18 +5,15 @@ or RQ's own. It runs `app.callbacks.delivery.deliver`, and is in none of the lis
 """
 
 import math
-import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from random import Random
-
-from rq.utils import utcformat
 
 from app.addresses import is_inner_by_name
 from app.errors import InvalidOptions
 from app.queue import keys
+from app.queue.chance import chance
 from app.queue.job_id import new_job_id
+from app.queue.moment import text_of_now
 from app.queue.wire import dumps
 from app.queue.writer import Command
 from app.settings import Settings
@@ -32,9 +29,6 @@ SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1  # of a delay, that is added at the most
 TIMEOUT = 60  # seconds of one try; the request itself has less, a look-up of a name has no bound
 LEAST_KEPT = 86_400  # seconds that a message and its tries are kept once it is settled
-
-_random = Random()  # noqa: S311 - of its own, for a task may seed the one that all share
-os.register_at_fork(after_in_child=_random.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ def new_callback(job_id: str, task: str, queue: str, url: str, keep: int) -> New
         queue,
         url,
         (
-            *("created_at", utcformat(datetime.now(UTC))),
+            *("created_at", text_of_now()),
             *("data", dumps((PATH, None, (), {"job": job_id, "task": task, "url": url}))),
             *("origin", queue),
             *("description", TASK),
@@ -126,5 +120,5 @@ def new_callback(job_id: str, task: str, queue: str, url: str, keep: int) -> New
 
 def schedule() -> str:
     """Draw the delays before each further try, as RQ keeps them."""
-    delays = [round(delay * (1 + JITTER * _random.random())) for delay in SCHEDULE]
+    delays = [round(delay * (1 + JITTER * chance.random())) for delay in SCHEDULE]
     return f"[{', '.join(map(str, delays))}]"

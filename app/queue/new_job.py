@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.errors import InvalidOptions, RedisUnavailable
+from app.errors import InvalidOptions
 from app.models import Job, JobLinks
 from app.options import JobOptions
 from app.queue import keys
 from app.queue.backoff import intervals
+from app.queue.event import MOST_EVENTS
 from app.queue.job_id import new_job_id
+from app.queue.moment import text_of
 from app.queue.new_callback import NewCallback, callback_url, new_callback
 from app.queue.wire import dumps
-from app.queue.witnessed import MOST_EVENTS
-from app.queue.writer import Command
+from app.queue.writer import Command, raise_first_error
 from app.settings import Settings
 from app.signature import Json
 from app.tasks import Task
@@ -59,13 +60,23 @@ class NewJobs:
 
     @property
     def undo(self) -> tuple[Command, ...]:
-        """What takes the writes back, should the last command have failed."""
+        """What takes the writes back, should a command have failed; the others were done."""
         ids = [job.id for job in self.jobs]
         return (
             ("DEL", *map(keys.job, ids)),
+            *self._unlining,
             *(("ZREM", index, *ids) for index in self._indexes),
             *(command for callback in self.callbacks for command in callback.undo),
         )
+
+    @property
+    def _unlining(self) -> list[Command]:
+        command, place, *_ = self.line
+        ids = [job.id for job in self.jobs]
+        if command == "ZADD":
+            return [("ZREM", place, *ids)]
+        end = 1 if command == "LPUSH" else -1  # of the list, from which each is searched
+        return [("LREM", place, end, job_id) for job_id in ids]
 
     @property
     def _indexes(self) -> tuple[str, ...]:
@@ -93,9 +104,7 @@ class NewJobs:
         Raises:
             RedisUnavailable: one of them failed.
         """
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise RedisUnavailable(reason=reply) from reply
+        raise_first_error(replies)
         if self.is_queued:
             front = self.line[0] == "LPUSH"
             first = 0 if front else replies[-1] - len(self.jobs)
@@ -147,7 +156,7 @@ def prepare(
         labels=list(options.label),
         created_at=now,
         enqueued_at=None if run_at or options.after else now,
-        run_at=run_at,
+        run_at=run_at and _whole_second(run_at),
         max_attempts=retries + 1,
         key=options.key,
         after=list(options.after),
@@ -174,7 +183,7 @@ def _fields(
     The fields that it writes empty are left out, which RQ reads as the same, and which are a third
     of what a waiting job takes in Redis. A test holds the two against each other.
     """
-    created_at = job.created_at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    created_at = text_of(job.created_at)
     data = dumps((task.path, None, (), job.args))
     timeout = task.options.timeout if options.timeout is None else options.timeout
     fields: list[str | bytes | int | float] = [
@@ -211,13 +220,16 @@ def _fields(
 
 def links_of(job_id: str, settings: Settings) -> JobLinks:
     """Say where the rest about a job is found."""
+    root = settings.root_path
+    job = f"{root}/jobs/{job_id}"
     return JobLinks(
-        self=f"/jobs/{job_id}",
-        events=f"/jobs/{job_id}/events",
-        result=f"/jobs/{job_id}/result",
-        log=f"/jobs/{job_id}/log",
-        explain=f"/jobs/{job_id}/explain",
-        dashboard=f"/dashboard/0/view/job/{job_id}" if settings.dashboard else None,
+        self=job,
+        events=f"{job}/events",
+        result=f"{job}/result",
+        log=f"{job}/log",
+        explain=f"{job}/explain",
+        callbacks=f"{job}/callbacks",
+        dashboard=f"{root}/dashboard/0/view/job/{job_id}" if settings.dashboard else None,
     )
 
 
@@ -235,8 +247,7 @@ def _event(job: Job) -> Command:
 
 def _line(job: Job, *, front: bool) -> Command:
     if job.run_at is not None:
-        # RQ rounds down, which may run a job early; ours runs in the second after.
-        due = math.ceil(job.run_at.timestamp())
+        due = int(job.run_at.timestamp())
         return "ZADD", keys.registry("scheduled", job.queue), due, job.id
     if job.status == "deferred":
         since = int(job.created_at.timestamp())
@@ -250,6 +261,11 @@ def _run_at(options: JobOptions, now: datetime) -> datetime | None:
     if options.delay is not None:
         run_at = now + timedelta(seconds=options.delay)
     return run_at if run_at and run_at > now else None
+
+
+def _whole_second(run_at: datetime) -> datetime:
+    """Give the second that a job is due in: RQ keeps whole ones, and rounded down it ran early."""
+    return datetime.fromtimestamp(math.ceil(run_at.timestamp()), UTC)
 
 
 def _expires_at(options: JobOptions, now: datetime, run_at: datetime | None) -> datetime | None:

@@ -1,18 +1,18 @@
-"""A job made of the fields in which RQ keeps it, without a word to Redis."""
+"""A job made of the fields in which RQ keeps it; Redis is not asked."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pydantic_core
-from rq.utils import str_to_date
 
 from app.errors import ForgedPickle, UnreadableJob
 from app.models import ENDED, Job, JobError, Progress
 from app.options import MOST_PARENTS
 from app.queue import attempts
+from app.queue.hashes import Hash
 from app.queue.job_error import error_of, stopped_by
-from app.queue.moment import moment
+from app.queue.moment import moment_of_seconds, moment_of_text
 from app.queue.new_job import links_of
 from app.queue.wire import load_call, load_result, load_traceback
 from app.settings import Settings
@@ -20,8 +20,6 @@ from app.signature import Json
 
 _MAX_RETRIES_EXCEEDED = b"5"  # rq.results.Result.Type
 _ASKED_TOO_OFTEN = "the task asked for another attempt by its result more often than it allowed"
-
-Hash = dict[bytes, bytes]
 
 
 def restored(job_id: str, raw: Hash, task_at: Callable[[str], str], settings: Settings) -> Job:
@@ -49,11 +47,11 @@ def restored(job_id: str, raw: Hash, task_at: Callable[[str], str], settings: Se
             status=status,
             queue=_text(raw, b"origin") or "",
             args=args,
-            created_at=_date(raw, b"created_at") or datetime.fromtimestamp(0, UTC),
-            enqueued_at=_date(raw, b"enqueued_at"),
-            started_at=_date(raw, b"started_at"),
+            created_at=moment_of_text(raw.get(b"created_at")) or datetime.fromtimestamp(0, UTC),
+            enqueued_at=moment_of_text(raw.get(b"enqueued_at")),
+            started_at=moment_of_text(raw.get(b"started_at")),
             # RQ leaves the last attempt's there while another one is to come.
-            ended_at=_date(raw, b"ended_at") if status in ENDED else None,
+            ended_at=moment_of_text(raw.get(b"ended_at")) if status in ENDED else None,
             attempt=attempt,
             max_attempts=max_attempts,
             worker=_text(raw, b"worker_name"),
@@ -142,14 +140,9 @@ def _text(raw: Hash, field: bytes) -> str | None:
 
 def _epoch(raw: Hash, field: bytes) -> datetime | None:
     value = raw.get(field)
-    return moment(value) if value else None
+    return moment_of_seconds(value) if value else None
 
 
 def _progress(raw: Hash) -> Progress | None:
     value = raw.get(b"progress")
     return Progress.model_validate_json(value) if value else None
-
-
-def _date(raw: Hash, field: bytes) -> datetime | None:
-    value = raw.get(field)
-    return str_to_date(value) if value else None

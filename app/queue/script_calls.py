@@ -1,14 +1,13 @@
-"""What the scripts that change a job are called with, by the API and by the dashboard's buttons."""
+"""What the scripts that change a job are called with: by the API, the dashboard and the worker."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
-
-from rq.utils import utcformat
 
 from app.options import TEN_YEARS
 from app.queue import keys
-from app.queue.attempts import Hash, counted, last_of, retries_given
+from app.queue.attempts import completed, counted, last_of, retries_given
+from app.queue.hashes import Hash
+from app.queue.moment import text_of_now
 from app.queue.new_callback import new_callback
 
 ScriptCall = tuple[Sequence[str], Sequence[str | bytes | int]]
@@ -34,8 +33,8 @@ def retry_call(job_id: str, raw: Hash, results: Sequence[Any]) -> ScriptCall:
             keys.QUEUES,
         ],
         [
-            *(job_id, utcformat(datetime.now(UTC)), retries_given(raw), begun),
-            *(last_of(raw, results), *_callback(job_id, raw)),
+            *(job_id, text_of_now(), retries_given(raw), begun),
+            *(last_of(completed(raw, results), results), *_callback(job_id, raw)),
         ],
     )
 
@@ -59,6 +58,27 @@ def _seconds(raw: Hash, field: bytes) -> int:
     return min(int(value), TEN_YEARS) if value.isdigit() and len(value) < 20 else 0
 
 
+def requeue_call(job_id: str, execution_id: str, queue: str) -> ScriptCall:
+    """Call `requeue.lua`: a worker lets a job go that it has begun, or only claimed.
+
+    Args:
+        job_id: the job's id.
+        execution_id: that of the worker's claim.
+        queue: the name of the job's queue.
+    """
+    return (
+        [
+            keys.job(job_id),
+            keys.queue(queue),
+            keys.registry("started", queue),
+            keys.executions(job_id),
+            keys.execution(job_id, execution_id),
+            keys.QUEUES,
+        ],
+        [job_id, execution_id],
+    )
+
+
 def delete_call(job_id: str, queue: str) -> ScriptCall:
     """Call `delete.lua`."""
     return (
@@ -71,5 +91,5 @@ def delete_call(job_id: str, queue: str) -> ScriptCall:
             keys.executions(job_id),
             *(keys.registry(status, queue) for status in keys.REGISTRIES),
         ],
-        [job_id, utcformat(datetime.now(UTC))],
+        [job_id, text_of_now()],
     )

@@ -27,6 +27,7 @@ class Share(NamedTuple):
     """One share link: its token, what it shows, and until when."""
 
     token: str
+    path: str  # on this service
     job_id: str
     expires_at: datetime
 
@@ -37,6 +38,7 @@ class Shares:
     def __init__(self, client: redis.asyncio.Redis, settings: Settings) -> None:
         self._redis = client
         self._chosen = settings.share_secret
+        self._root = settings.root_path
 
     async def make(self, job_id: str, seconds: int) -> Share:
         """Make a token that shows a job for so many seconds.
@@ -47,7 +49,7 @@ class Shares:
         expires = int(time.time()) + seconds
         claim = f"{job_id}.{expires}"
         token = f"{claim}.{_sign(await self._secret(), claim)}"
-        return Share(token, job_id, datetime.fromtimestamp(expires, UTC))
+        return self._share(token, job_id, expires)
 
     async def open(self, token: str) -> Share:
         """Say what a token shows.
@@ -64,7 +66,11 @@ class Shares:
             raise UnknownShare
         if int(expires) <= time.time():
             raise ShareOver
-        return Share(token, job_id, datetime.fromtimestamp(int(expires), UTC))
+        return self._share(token, job_id, int(expires))
+
+    def _share(self, token: str, job_id: str, expires: int) -> Share:
+        path = f"{self._root}/shared/{token}"
+        return Share(token, path, job_id, datetime.fromtimestamp(expires, UTC))
 
     async def _secret(self) -> bytes:
         """Give the secret of the settings, else the one in Redis, which the first to ask makes."""

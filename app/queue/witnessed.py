@@ -14,16 +14,16 @@ from typing import Any
 from rq import Queue
 from rq.job import Job as RQJob
 from rq.job import JobStatus, Retry
-from rq.utils import now, utcformat
+from rq.utils import now
 
 from app.context import RetryLater
 from app.models import JobError
 from app.queue import attempts, keys
+from app.queue.event import MOST_EVENTS
 from app.queue.job_error import error_of
+from app.queue.moment import text_of_now
 from app.queue.new_callback import TASK as CALLBACK
 from app.queue.scripts import script
-
-MOST_EVENTS = 100_000  # that are kept, give or take a block; `changes.lua` says the same
 
 _ENDED = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 
@@ -75,7 +75,7 @@ class Witnessed(RQJob):
             status = JobStatus.CANCELED
         super().set_status(status, pipeline)
         if status in _ENDED:
-            told = self.id, status.value, utcformat(now()), *self._queued_by_rq(status)
+            told = self.id, status.value, text_of_now(), *self._queued_by_rq(status)
             pipeline.eval(script("ended"), 1, self.key, *told)
         else:
             pipeline.hdel(self.key, "progress")  # another attempt begins without
@@ -155,7 +155,7 @@ class Witnessed(RQJob):
         if not self.has_expired:
             super()._handle_failure(exc_string, pipeline, *args, **kwargs)
             return
-        pipeline.eval(script("lapsed"), 1, self.key, self.id, utcformat(now()))
+        pipeline.eval(script("lapsed"), 1, self.key, self.id, text_of_now())
 
     def _queued_by_rq(self, status: JobStatus) -> list[str]:
         """Name the jobs that a stock worker queues at this end by itself, and tells nobody."""

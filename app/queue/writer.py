@@ -12,6 +12,9 @@ from app.errors import RedisUnavailable
 Command = tuple[Any, ...]
 """One Redis command: its name and its arguments."""
 
+Group = tuple[Sequence[Command], asyncio.Future[list[Any]]]
+"""Commands that belong together, and what their caller waits for."""
+
 
 class Execute(Protocol):
     """Runs commands as one transaction."""
@@ -31,7 +34,7 @@ class BatchWriter:
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
-        self._waiting: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]] = []
+        self._waiting: list[Group] = []
         self._flushing: asyncio.Task[None] | None = None
 
     def write(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
@@ -46,6 +49,16 @@ class BatchWriter:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return future
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send these commands, and give their replies.
+
+        Raises:
+            RedisUnavailable: see `write`; or one of them failed.
+        """
+        replies = await self.write(commands)
+        raise_first_error(replies)
+        return replies
 
     async def aclose(self) -> None:
         """Wait until all that was given to `write` has been answered, and close the connection."""
@@ -64,13 +77,13 @@ class BatchWriter:
                 for group in batch:
                     await self._send_alone(group)
 
-    async def _send_alone(self, group: tuple[Sequence[Command], asyncio.Future[list[Any]]]) -> None:
+    async def _send_alone(self, group: Group) -> None:
         try:
             await self._send([group])
         except ResponseError as error:
             _fail([group], error)
 
-    async def _send(self, batch: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]]) -> None:
+    async def _send(self, batch: list[Group]) -> None:
         try:
             replies = await self._execute([command for group, _ in batch for command in group])
         except ResponseError:
@@ -91,9 +104,18 @@ class BatchWriter:
             start = end
 
 
-def _fail(
-    batch: list[tuple[Sequence[Command], asyncio.Future[list[Any]]]], error: Exception
-) -> None:
+def raise_first_error(replies: Sequence[Any]) -> None:
+    """Raise the error of the first command that failed, where one did.
+
+    Raises:
+        RedisUnavailable: with that error as its reason.
+    """
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise RedisUnavailable(reason=reply) from reply
+
+
+def _fail(batch: list[Group], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             failure = RedisUnavailable(reason=str(error) or type(error).__name__)

@@ -1,4 +1,4 @@
-"""Users' code that a supervisor has to call: beside it, so that it holds up and breaks nothing."""
+"""Users' code that a supervisor has to call: in another process, so that it can break nothing."""
 
 import contextlib
 import logging

@@ -5,7 +5,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -14,10 +13,9 @@ from rq.job import Retry, _job_stack
 from rq.timeouts import JobTimeoutException
 
 from app import tasks
-from app.catalogue import AnyTask, Catalogue
-from app.errors import ForgedPickle
-from app.queue.wire import Call, load_call
+from app.catalogue import Catalogue
 from app.worker import coroutines
+from app.worker.assignment import Assignment, read_assignment
 from app.worker.coroutines import Coroutines
 from app.worker.job import TaskJob
 from app.worker.recorder import Recorder
@@ -27,38 +25,9 @@ from app.worker.turn import Claim, Ending, Finish
 
 logger = logging.getLogger("task_api.worker")
 
-DEFAULT_TIMEOUT = 180  # seconds, RQ's own
 TIMEOUT_SLACK = 5.0  # seconds that a job has to end once its time-out was raised in it
 
-# A job that has one of these goes RQ's own way, which knows what it means.
-_UNUSUAL = (
-    b"success_callback_name",
-    b"failure_callback_name",
-    b"stopped_callback_name",
-    b"webhooks",
-    b"group_id",
-    b"repeats_left",
-)
-
 _OUR_FILES = frozenset({__file__, tasks.__file__, coroutines.__file__})
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A claimed job, and what it calls; None where that is no plain data, or no registered task."""
-
-    claim: Claim
-    begun: float  # on the monotonic clock
-    call: Call | None = None
-    task: AnyTask | None = None
-    timeout: int = 0  # seconds; below 1 there is none
-    result_ttl: int = 0  # seconds; 0: it is not kept, -1: for ever
-    is_plain: bool = False  # so that it is run without RQ
-
-    @property
-    def is_isolated(self) -> bool:
-        """Whether it wants a process of its own."""
-        return self.task is not None and self.task.options.isolated
 
 
 class Executor:
@@ -73,6 +42,7 @@ class Executor:
         self._recorder = Recorder(worker, slot, patient)
         self._coroutines = Coroutines()
         self._armed = False
+        self._timeout = 0  # seconds, of the job that runs
 
     def begin(self, claim: Claim) -> Assignment:
         """Note that a claimed job runs from now on, and read what it calls."""
@@ -93,20 +63,8 @@ class Executor:
 
     def read(self, claim: Claim, begun: float) -> Assignment:
         """Read what a claimed job calls."""
-        fields = claim.fields
-        try:
-            timeout = int(fields.get(b"timeout") or DEFAULT_TIMEOUT)
-            result_ttl = int(fields.get(b"result_ttl") or self._worker.default_result_ttl)
-            call = load_call(fields[b"data"])
-        except (KeyError, ForgedPickle, ValueError):
-            return Assignment(claim, begun)
-        task = self._catalogue.at(call.path)
-        # Arguments of ours have names; a result may be kept for ever, or not at all.
-        usual = task is not None and not call.args and result_ttl >= 1
-        # What RQ keeps of who waits for whom is gone by now where the job is one of ours.
-        usual = usual and (b"after_failure" in fields or not fields.get(b"dependency_ids"))
-        plain = usual and not any(map(fields.get, _UNUSUAL))
-        return Assignment(claim, begun, call, task, timeout, result_ttl, plain)
+        ttl = self._worker.default_result_ttl
+        return read_assignment(claim, begun, self._catalogue, ttl)
 
     def execute(self, assignment: Assignment) -> Finish | None:
         """Run a claimed job; gives what is left to record of it, None where all is recorded."""
@@ -132,7 +90,7 @@ class Executor:
         return finish
 
     def end_otherwise(self, finish: Finish, ending: Ending) -> None:
-        """End a job that could not be ended in passing."""
+        """End a job that the turn after it could not end."""
         claim = finish.claim
         if ending is Ending.TAKEN_OVER:
             _discard(claim)
@@ -199,10 +157,9 @@ class Executor:
             self.install_alarm()  # RQ's time-out puts back the default
 
     def _arm(self, timeout: int) -> None:
-        self._armed = True
+        self._armed, self._timeout = True, timeout
         if timeout > 0:
             signal.setitimer(signal.ITIMER_REAL, timeout)
-        self._timeout = timeout
 
     def _disarm(self) -> None:
         self._armed = False

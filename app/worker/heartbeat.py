@@ -4,13 +4,13 @@ import time
 from datetime import UTC, datetime
 
 from rq import worker_registration
-from rq.utils import utcformat
 from rq.worker import BaseWorker
 
+from app.queue.moment import text_of
 from app.queue.scripts import script
 from app.worker.slot import NOTHING, Doing, Record
 
-EXPIRES = 20  # seconds after its last heartbeat that a worker is no longer listed
+EXPIRES = 20  # seconds after its last heartbeat that a worker is no longer listed, or two leases
 
 
 class Heartbeat:
@@ -19,6 +19,8 @@ class Heartbeat:
     def __init__(self, worker: BaseWorker, lease: int) -> None:
         self._worker = worker
         self._lease = lease
+        # It is there at the next beat, and at the takeover: it tells what was only claimed ahead.
+        self._expires = max(EXPIRES, 2 * lease)
         self._script = worker.connection.register_script(script("beat"))
         self.registered = False
 
@@ -36,7 +38,7 @@ class Heartbeat:
             self._worker.register_birth()
             self.registered = True
         now = time.time()
-        args: list[str | float] = [utcformat(datetime.fromtimestamp(now, UTC)), now, EXPIRES]
+        args: list[str | float] = [text_of(datetime.fromtimestamp(now, UTC)), now, self._expires]
         args += [self._lease, round(time.monotonic() - record.begun, 3)]
         if record.doing is not Doing.WAITING:
             args += record.names

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 from app.catalogue import Catalogue
 from app.queue.connection import dedicated
 from app.worker.ahead import LATE, Pace
+from app.worker.assignment import Assignment
 from app.worker.doorbell import Doorbell
-from app.worker.execution import Assignment, Executor
+from app.worker.execution import Executor
 from app.worker.hotline import Hotline
 from app.worker.order import QueueOrder
 from app.worker.rq_worker import PATIENCE, RQWorker
@@ -22,7 +23,7 @@ from app.worker.slot import Slot
 from app.worker.turn import Claim, Ending, Finish, Turn, Turns
 
 SUSPENDED_PAUSE = 0.5  # seconds between looks while `rq suspend` holds
-MEMORY_LOOKS = 256  # jobs between two looks at the memory
+MEMORY_LOOKS = 0.02  # seconds between two looks at the memory, which cannot grow by much in them
 
 
 class Exit(IntEnum):
@@ -58,6 +59,7 @@ class Horse:
         self._parent = os.getppid()
         self._jobs = 0
         self._memory_at_start = _resident_bytes()
+        self._memory_due = 0.0  # when it is to be looked at, on the monotonic clock
         self._idle_since = time.monotonic()
         self._pace = Pace()
         self._is_handed_over = False
@@ -174,9 +176,9 @@ class Horse:
         """Wait where there was no job; says to end where none may come or came in time."""
         self._slot.waiting()
         self._pace.rested()
-        if end is None and turn.ending is not Ending.HAS_DEPENDENTS:
-            return self._wait(suspended=turn.suspended)
-        return end
+        if end is not None or turn.is_unfinished or turn.ending is Ending.HAS_DEPENDENTS:
+            return end
+        return self._wait(suspended=turn.suspended)
 
     def _reason_to_end(self) -> Exit | None:
         limits = self._limits
@@ -184,12 +186,15 @@ class Horse:
             return Exit.DONE
         if limits.max_jobs is not None and self._slot.done >= limits.max_jobs:
             return Exit.DONE
-        if self._jobs >= limits.renew_after:
+        if self._jobs >= limits.renew_after or self._has_grown():
             return Exit.RENEW
-        if self._jobs % MEMORY_LOOKS == MEMORY_LOOKS - 1:
-            grown = _resident_bytes() - self._memory_at_start
-            return Exit.RENEW if grown > limits.renew_growth else None
         return None
+
+    def _has_grown(self) -> bool:
+        if self._idle_since < self._memory_due:
+            return False
+        self._memory_due = self._idle_since + MEMORY_LOOKS
+        return _resident_bytes() - self._memory_at_start > self._limits.renew_growth
 
     def _wait(self, *, suspended: bool) -> Exit | None:
         """Block until there may be a job; says to end where none may come or came in time."""

@@ -6,11 +6,10 @@ from rq.job import _job_stack
 
 from app.catalogue import AnyTask
 from app.errors import UnregisteredTask
+from app.queue.hashes import Hash
 from app.queue.wire import WireJob
 from app.queue.witnessed import Witnessed
 from app.worker.coroutines import Coroutines
-
-Fields = dict[bytes, bytes]
 
 
 class TaskJob(Witnessed, WireJob):
@@ -20,7 +19,7 @@ class TaskJob(Witnessed, WireJob):
     coroutines: Coroutines | None = None
 
     @classmethod
-    def lazily(cls, job_id: str, fields: Fields, connection: Any) -> Self:
+    def lazily(cls, job_id: str, fields: Hash, connection: Any) -> Self:
         """Make a job that RQ restores from its hash once anybody asks it for anything.
 
         Most tasks ask nothing, and restoring takes longer than running many of them.
@@ -63,6 +62,8 @@ class TaskJob(Witnessed, WireJob):
         return self._result
 
     def _execute(self) -> Any:
-        # RQ's own makes an event loop for each coroutine, and closes none.
         value = self.func(*self.args, **self.kwargs)
-        return self.coroutines.run(value) if self.task.is_async and self.coroutines else value  # type: ignore[union-attr]
+        # RQ's own makes an event loop for each coroutine, and closes none.
+        if self.task is not None and self.task.is_async and self.coroutines is not None:
+            value = self.coroutines.run(value)
+        return value

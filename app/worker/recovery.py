@@ -17,6 +17,7 @@ from rq.timeouts import UnixSignalDeathPenalty
 from rq.utils import as_text, now
 
 from app.queue import keys
+from app.queue.script_calls import requeue_call
 from app.queue.scripts import script
 from app.queue.wire import WireSerializer
 from app.worker.aside import Aside
@@ -113,9 +114,8 @@ class Recovery:
 
     def put_back(self, job_id: str, execution_id: str, queue_name: str) -> None:
         """Give a job back to the front of its queue that was taken from its horse on purpose."""
-        count, *rest = put_back_arguments(job_id, execution_id, queue_name)
-        done = self._requeue(keys=rest[:count], args=rest[count:])
-        if done:
+        script_keys, args = requeue_call(job_id, execution_id, queue_name)
+        if self._requeue(keys=script_keys, args=args):
             logger.warning("job.put_back id=%s", job_id)
 
     def put_back_claimed(
@@ -187,19 +187,6 @@ class Recovery:
 
     def _queue(self, name: str) -> Queue:
         return Queue(name, self._connection, job_class=TaskJob, serializer=WireSerializer)
-
-
-def put_back_arguments(job_id: str, execution_id: str, queue_name: str) -> list[Any]:
-    """Give the number of keys, the keys and the arguments of `requeue.lua`."""
-    names = [
-        keys.job(job_id),
-        keys.queue(queue_name),
-        keys.registry("started", queue_name),
-        keys.executions(job_id),
-        keys.execution(job_id, execution_id),
-        keys.QUEUES,
-    ]
-    return [len(names), *names, job_id, execution_id]
 
 
 def _tell(verdict: Verdict) -> None:

@@ -3,13 +3,12 @@
 import os
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import redis
-from rq.utils import utcformat
 
 from app.queue import keys
+from app.queue.moment import text_of_now
 from app.queue.scripts import script
 
 INTERVAL = 1.0  # seconds between looks, as RQ's has it; shorter where the next job is due earlier
@@ -24,7 +23,7 @@ class Scheduler:
         self._connection = connection
         self._name = uuid4().hex
         self._queues = list(queues)
-        self._born = utcformat(datetime.now(UTC))
+        self._born = text_of_now()
         self._script = connection.register_script(script("schedule"))
         self._keys = [keys.scheduler(self._name), keys.QUEUES]
         for queue in queues:
@@ -36,7 +35,7 @@ class Scheduler:
 
     def look(self) -> float:
         """Queue what is due; gives the seconds after which to look again."""
-        now = utcformat(datetime.now(UTC))
+        now = text_of_now()
         fields: dict[str, str | int] = {
             "name": self._name,
             "hostname": socket.gethostname(),

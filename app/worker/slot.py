@@ -27,6 +27,7 @@ _TIME = struct.Struct("<d")
 _BEGUN_OFFSET = 8
 _DEADLINE_OFFSET = 16
 _MOST_NAMES = _PLACE_SIZE - _RECORD.size
+_BETWEEN = "\0"  # the names; no name of a queue that a command line may give holds it
 
 
 class Doing(IntEnum):
@@ -67,7 +68,7 @@ class Slot:
 
     def running(self, job: tuple[str, str, str], begun: float) -> None:
         """Note the job (its id, its execution's id, its queue) that runs from now on."""
-        names = "\n".join(job).encode()[:_MOST_NAMES]
+        names = _BETWEEN.join(job).encode()[:_MOST_NAMES]
         self._turn()
         self._memory[self._at : self._at + _RECORD.size + len(names)] = (
             _RECORD.pack(Doing.RUNNING, begun, _NEVER, len(names)) + names
@@ -158,7 +159,7 @@ class Slot:
         at = _FIRST_PLACE_AT + place * _PLACE_SIZE
         doing, begun, deadline, length = _RECORD.unpack_from(self._memory, at)
         at += _RECORD.size
-        names = self._memory[at : at + length].decode(errors="replace").split("\n")
+        names = self._memory[at : at + length].decode(errors="replace").split(_BETWEEN)
         job_id, execution_id, queue = names if len(names) == 3 else ("", "", "")
         return Record(Doing(doing), begun, deadline, job_id, execution_id, queue)
 

@@ -53,8 +53,8 @@ class End:
 class Stable:
     """Keeps one horse."""
 
-    def __init__(self, breed: Callable[[Slot, int], Horse]) -> None:
-        self._breed = breed
+    def __init__(self, make_horse: Callable[[Slot, int], Horse]) -> None:
+        self._make_horse = make_horse
         self._slot = Slot()
         self._started = 0.0
         self._wake: int | None = None
@@ -150,7 +150,7 @@ class Stable:
                 # SIG_IGN: what a job starts would inherit that.
                 signal.signal(number, lambda *_: None)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            code = self._breed(self._slot, hear).run(handed_over)
+            code = self._make_horse(self._slot, hear).run(handed_over)
         except BaseException:
             logger.exception("horse.broken pid=%s", os.getpid())
         finally:

@@ -6,9 +6,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
@@ -24,6 +23,8 @@ from app.worker.horse import Exit
 from app.worker.pruning import Pruning
 from app.worker.recovery import Loss, Recovery
 from app.worker.scheduler import Scheduler
+from app.worker.settling import Settling
+from app.worker.signals import Signals
 from app.worker.slot import Doing, Record
 from app.worker.stable import End, Stable
 from app.worker.turn import Claim
@@ -31,7 +32,6 @@ from app.worker.turn import Claim
 logger = logging.getLogger("task_api.worker")
 
 AGAIN = 0.5  # seconds between tries while Redis is away
-TWICE_BY_MISTAKE = 1.0  # seconds; a terminal and a pool may both pass on the same Ctrl-C
 LONGEST_SLEEP = 1.0  # seconds; how late a deadline may be noticed
 
 
@@ -49,7 +49,6 @@ class Supervisor:
     def __init__(self, worker: BaseWorker, stable: Stable, *, lease: int, grace: float) -> None:
         self._worker = worker
         self._stable = stable
-        self._grace = grace
         self._lease = lease
         names = worker.queue_names()
         self._heartbeat = Heartbeat(worker, lease)
@@ -58,29 +57,32 @@ class Supervisor:
         self._recovery = Recovery(worker.connection, names, self._aside)
         self._burial = Burial(worker, self._recovery, self._aside)
         self._held_up = HeldUp(worker.key, self._recovery, stable.look_ahead)
+        self._signals = Signals(grace)
         self._commands: Commands | None = None
+        self._listening = Duty(self._listen)
         # What has expired while nobody could renew it is not taken from a worker that lives: the
-        # others get one lease to renew theirs, after Redis was away and after our own start.
+        # others get one lease to renew theirs, after Redis was away, after we stood still, and after
+        # our own start.
         self._take_over = Duty(self._take_over_expired, time.monotonic() + lease)
         self._duties = [
             Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before())),
-            Duty(self._listen),
+            self._listening,
             Duty(self._scheduler.look),
             self._take_over,
             Duty(self._maintain, time.monotonic() + lease),
             Duty(Pruning(worker.connection).sweep),
+            Duty(Settling(worker.connection, names).look),
             Duty(self._held_up.put_back),
         ]
         self._unsettled: Callable[[], None] | None = None
         self._handed_over: Claim | None = None
         self._over = False
-        self._asked_at: float | None = None
-        self._at_once = False
         self._redis_away = False
+        self._awake_at = _uptime()
 
     def run(self) -> None:
         """Keep a horse, and do all that is due, until it is over."""
-        with self._signals() as wakeup:
+        with self._signals.heard() as wakeup:
             try:
                 self._do_duties()  # a horse in a burst is to find what is due
                 while self._tend():
@@ -104,9 +106,10 @@ class Supervisor:
                 self._unsettled()
             except RedisError as error:
                 self._lose_redis(error)
-                return not self._is_out_of_time()  # its execution expires, and is taken over
+                return not self._signals.is_out_of_time  # its execution expires, and is taken over
             self._unsettled = None
-        if self._over or self._asked_at is not None:
+        # What was handed over has begun, so it has its grace.
+        if self._over or (self._signals.must_end and self._handed_over is None):
             return False
         if self._stable.may_start() and self._heartbeat.registered:
             self._stable.start(self._handed_over)
@@ -125,7 +128,7 @@ class Supervisor:
             self._unsettled = lambda: self._burial.bury(end)
 
     def _prepare_handover(self, record: Record) -> None:
-        if self._asked_at is not None:
+        if self._signals.must_end:
             self._recovery.put_back(*record.names)
             return
         fields: Any = self._worker.connection.hgetall(keys.job(record.job_id))
@@ -135,6 +138,7 @@ class Supervisor:
             self._recovery.lost(Loss(*record.names, "it was deleted"))
 
     def _do_duties(self) -> None:
+        self._notice_standstill()
         for duty in self._duties:
             now = time.monotonic()
             if duty.due > now:
@@ -151,6 +155,12 @@ class Supervisor:
                 duty.due = now + AGAIN
                 self._lose_redis(error)
                 return
+
+    def _notice_standstill(self) -> None:
+        """Note whether we were halted, or the machine slept: then so may have the other workers."""
+        before, self._awake_at = self._awake_at, _uptime()
+        if self._awake_at - before > self._lease / 2:
+            self._take_over.due = time.monotonic() + self._lease
 
     def _obey(self) -> None:
         if self._commands is None:
@@ -173,9 +183,9 @@ class Supervisor:
 
     def _end_what_must_end(self) -> None:
         now = time.monotonic()
-        if self._asked_at is not None:
+        if self._signals.must_end:
             self._stable.ask_to_end()
-            if self._is_out_of_time() and self._stable.kill():
+            if self._signals.is_out_of_time and self._stable.kill():
                 self._burial.put_back = True
         record = self._stable.look()
         if record.doing is Doing.RUNNING and now > record.deadline:
@@ -202,12 +212,6 @@ class Supervisor:
             self._commands = Commands(self._worker.connection, self._worker.name)
         return self._lease
 
-    def _is_out_of_time(self) -> bool:
-        """Say whether the grace of a worker that was told to end is over."""
-        if self._asked_at is None:
-            return False
-        return self._at_once or time.monotonic() > self._asked_at + self._grace
-
     def _take_over_expired(self) -> float:
         self._recovery.take_over()
         return self._lease / 3
@@ -229,7 +233,7 @@ class Supervisor:
         if self._commands is not None:
             self._commands.close()
             self._commands = None
-            self._duties[1].due = 0.0
+            self._listening.due = 0.0
 
     def _leave(self) -> None:
         self._stable.kill()  # there is one only where we leave by an exception
@@ -241,34 +245,10 @@ class Supervisor:
             self._commands.close()
         logger.info("worker.ended name=%s jobs=%s", self._worker.name, self._stable.jobs_done)
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[int]:
-        """Let signals wake the loop, and put back what was there before."""
-        hear, wake = os.pipe()
-        for descriptor in (hear, wake):
-            os.set_blocking(descriptor, False)
-        before = {
-            number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
-        }
-        woken_before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        try:
-            yield hear
-        finally:
-            signal.set_wakeup_fd(woken_before)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            os.close(hear)
-            os.close(wake)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGCHLD:
-            return  # it only has to wake the loop
-        now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-        elif now - self._asked_at > TWICE_BY_MISTAKE:
-            self._at_once = True
+def _uptime() -> float:
+    """Tell the seconds on a clock that goes on while the machine sleeps, and is never set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _runs(record: Record, job_id: str) -> bool:

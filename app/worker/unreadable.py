@@ -9,9 +9,9 @@ import redis
 from redis.exceptions import ResponseError
 from rq.defaults import DEFAULT_FAILURE_TTL
 from rq.results import Result
-from rq.utils import utcformat
 
 from app.queue import keys
+from app.queue.moment import text_of
 from app.queue.scripts import script
 
 logger = logging.getLogger("task_api.worker")
@@ -31,7 +31,7 @@ def fail_unreadable(
         pipeline.zrem(keys.registry("started", queue), f"{job_id}:{execution_id}")
         pipeline.zrem(keys.executions(job_id), execution_id)
         pipeline.delete(keys.execution(job_id, execution_id))
-        ended_at = utcformat(datetime.fromtimestamp(now, UTC))
+        ended_at = text_of(datetime.fromtimestamp(now, UTC))
         pipeline.hset(keys.job(job_id), items=["status", "failed", "ended_at", ended_at])
         pipeline.expire(keys.job(job_id), DEFAULT_FAILURE_TTL)
         pipeline.expire(keys.log(job_id), DEFAULT_FAILURE_TTL)

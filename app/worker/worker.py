@@ -18,6 +18,7 @@ from app.catalogue import load_catalogue
 from app.queue.connection import connect
 from app.queue.wire import WireSerializer
 from app.settings import Settings
+from app.variables import warn_of_unknown_variables
 from app.worker.horse import Horse, Limits
 from app.worker.job import TaskJob
 from app.worker.rq_worker import RQWorker
@@ -82,6 +83,7 @@ class Worker(RQWorker):
         for name in _WORDY:
             logging.getLogger(name).setLevel(logging_level or logging.WARNING)
         catalogue = load_catalogue(self.settings)
+        warn_of_unknown_variables()
         self.tasks = catalogue.digests()
         self._dequeue_strategy = dequeue_strategy
         limits = Limits(

@@ -349,6 +349,24 @@ def test_a_redis_of_somebody_else_is_used_and_not_ended(start, tmp_path):
         assert runs(redis.pid)
 
 
+def test_the_doctor_beside_it_finds_its_redis_by_itself(start, tmp_path, environment):
+    up = start().wait_until_ready()
+
+    doctor = start("doctor", "--json")
+    doctor.wait()
+
+    found = {each["check"]: each for each in json.loads(doctor.text)["findings"]}
+    assert found["redis"]["message"] == f"{up.link('Redis')} (the `make up` that runs here) answers"
+    assert found["queues-served"]["level"] == "ok"
+
+
+def test_a_setting_that_is_misspelt_is_told_in_the_lines_of_the_start(start):
+    up = start(TASK_API_QUEUE="fast").wait_until_ready()
+
+    for name in ("api", "worker-1", "worker-2"):
+        up.wait_for(rf"(?m)^{name} +\| .* setting\.unknown name=TASK_API_QUEUE ")
+
+
 # Starts that fail: one line that says what to do, exit code 1, and nothing left running.
 
 

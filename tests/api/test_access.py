@@ -3,8 +3,6 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.access import is_loopback
-
 MAIL = {"to": "ada@example.com", "subject": "Hello", "body": "It works"}
 OWN = "http://127.0.0.1:8000"
 
@@ -77,17 +75,6 @@ def test_an_api_that_is_to_be_open_to_all_answers_under_every_name(ask):
     answer = ask(base_url="http://192.168.1.7:8000", allow_anonymous=True, host="api.example")
 
     assert answer.status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        *(("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.255.255.254", True)),
-        *(("0.0.0.0", False), ("::", False), ("", False), ("example.com", False)),
-    ],
-)
-def test_loopback_is_told_from_other_addresses(host, loopback):
-    assert is_loopback(host) is loopback
 
 
 # From which page.

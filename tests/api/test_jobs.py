@@ -551,6 +551,30 @@ def test_a_forged_result_runs_nothing_and_is_told_of_that_job_alone(
     assert look(api, good)["result"]["sum"] == 2
 
 
+def test_a_result_of_another_type_is_told_of_that_job_which_can_be_deleted(
+    api, redis_client, expect_problem
+):
+    good, bad = enqueue(api, add, a=1), enqueue(api, add, a=2)
+    redis_client.set(f"rq:results:{bad['id']}", "no stream")
+
+    for path in ("", "/result", "/explain", "/events"):
+        problem = expect_problem(api.get(f"/jobs/{bad['id']}{path}"), 500, "unreadable-job")
+        assert f"rq:results:{bad['id']}" in problem["detail"]
+    assert look(api, good)["status"] == "queued"
+    assert api.delete(f"/jobs/{bad['id']}").status_code == 200
+    assert not redis_client.exists(f"rq:results:{bad['id']}")
+
+
+def test_something_else_under_the_name_of_a_job_is_neither_shown_nor_deleted(
+    api, redis_client, expect_problem
+):
+    redis_client.set("rq:job:mine", "no hash")
+
+    expect_problem(api.get("/jobs/mine"), 500, "unreadable-job")
+    expect_problem(api.delete("/jobs/mine"), 500, "unreadable-job")
+    assert redis_client.get("rq:job:mine") == b"no hash"
+
+
 @pytest.mark.parametrize("exc_string", [b"a", b64encode(b"no zlib")])
 def test_a_forged_traceback_is_told_of_that_job(
     api, redis_client, work, expect_problem, exc_string

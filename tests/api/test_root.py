@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from fastapi.testclient import TestClient
 
 from app import __version__, errors
 from app.api.root import _kinds
@@ -87,7 +86,7 @@ def test_the_docs_need_nothing_from_elsewhere(api):
     linked = re.findall(r'(?:src|href)="([^"]*)"', page.text)
     assert len(linked) == 3
     for path in linked:
-        assert path.startswith("/docs/assets/")
+        assert path.startswith(("/docs/assets/", "/pages/"))
         asset = api.get(path)
         assert asset.status_code == 200
         assert len(asset.content) > 500
@@ -95,9 +94,13 @@ def test_the_docs_need_nothing_from_elsewhere(api):
     assert "'/openapi.json'" in page.text
 
 
-def test_the_style_sheet_loads_nothing_from_elsewhere(api):
+def test_the_style_sheets_load_nothing_from_elsewhere(api):
+    ours = api.get("/pages/docs.css").text
     style = api.get("/docs/assets/swagger-ui.css").text
 
+    assert re.findall(r"(?:url\(|@import)[^;]*", ours) == [
+        '@import url("../docs/assets/swagger-ui.css")'
+    ]
     assert [url for url in re.findall(r"url\(([^)]*)\)", style) if "data:" not in url] == []
     assert "@import" not in style
 
@@ -116,10 +119,7 @@ def test_assets_are_what_a_browser_takes_them_for(api):
 
 
 def test_behind_a_prefix_the_docs_ask_for_their_files_there(make_client):
-    app = make_client().app
-    api = TestClient(app, base_url="http://127.0.0.1:8000", root_path="/tasks-api")
-
-    page = api.get("/docs").text
+    page = make_client(root_path="/tasks-api").get("/docs").text
 
     assert 'src="/tasks-api/docs/assets/swagger-ui-bundle.js"' in page
     assert "'/tasks-api/openapi.json'" in page

@@ -3,11 +3,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis.strategies import ip_addresses
 
+from app import addresses
 from jobs.outbound import (
     AsyncOutboundTransport,
     HostNotAllowedError,
@@ -90,6 +94,7 @@ def test_a_public_address_is_public(address: str) -> None:
     [
         "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.1",
         "192.0.2.1", "192.168.0.1", "198.18.0.1", "224.0.0.251", "240.0.0.1", "255.255.255.255",
+        "192.0.0.192", "168.63.129.16", "::ffff:192.0.0.192", "3fff::1",
         "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1",
         "64:ff9b:1::1", "100::1", "2001:db8::1", "2002:a00:1::", "fc00::1", "fd00::1", "fe80::1",
         "fe80::1%lo", "fec0::1", "ff02::1",
@@ -97,6 +102,11 @@ def test_a_public_address_is_public(address: str) -> None:
 )  # fmt: skip
 def test_any_other_address_is_not(address: str) -> None:
     assert not is_public(address)
+
+
+@given(ip_addresses())  # half of them from the ranges that have a special purpose
+def test_jobs_and_callbacks_judge_every_address_alike(address: IPv4Address | IPv6Address) -> None:
+    assert is_public(str(address)) is addresses.is_public(str(address))
 
 
 @pytest.mark.parametrize(

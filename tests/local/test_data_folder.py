@@ -25,6 +25,24 @@ def test_a_held_folder_is_refused_with_the_holder_and_its_links(tmp_path):
     assert "TASK_API_DATA_DIR" in message
 
 
+def test_the_links_of_the_holder_are_there_as_long_as_it_holds_the_folder(tmp_path):
+    seen_from_beside = FolderLock(tmp_path)
+    assert seen_from_beside.links() == ()
+    assert not (tmp_path / "lock").exists()
+    held = FolderLock(tmp_path)
+    held.acquire()
+    assert seen_from_beside.links() == ()
+    held.describe(["http://127.0.0.1:8000", "redis://127.0.0.1:6379/0"])
+
+    assert seen_from_beside.links() == ("http://127.0.0.1:8000", "redis://127.0.0.1:6379/0")
+
+    (tmp_path / "lock").write_text('{"pid":')
+    assert seen_from_beside.links() == ()
+    held.describe(["redis://127.0.0.1:6379/0"])
+    held.release()
+    assert seen_from_beside.links() == ()
+
+
 def test_a_released_folder_can_be_locked_again(tmp_path):
     lock = FolderLock(tmp_path / "new" / "folder")
     lock.acquire()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -27,8 +26,7 @@ from app.queue.enqueue import Enqueuer
 from app.queue.fleet import Fleet
 from app.queue.lookup import Lookup
 from app.settings import Settings
-
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from tests.worker.processes import wait_until
 
 
 @pytest.fixture
@@ -84,16 +82,6 @@ def answers(port):
     return True
 
 
-@pytest.fixture
-def signals():
-    """Give the signals back to pytest, which RQ's workers take for themselves."""
-    before = {number: signal.getsignal(number) for number in HANDLED}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    signal.alarm(0)
-
-
 def work(redis_client, *queues, **options):
     """Run what waits, in a stock worker of this process; for tests that take `signals`."""
     worker = SimpleWorker(queues or ["default"], connection=redis_client)
@@ -103,15 +91,6 @@ def work(redis_client, *queues, **options):
         warnings.simplefilter("ignore", ResourceWarning)  # RQ closes no event loop of its own
         worker.work(burst=True, logging_level="ERROR", **options)
         gc.collect()
-
-
-def wait_until(condition, seconds=5.0):
-    """Wait for a condition to hold; fail where it does not come to."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.01)
-    return value
 
 
 class Service(NamedTuple):

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
-from redis.exceptions import ResponseError
 
 from app.errors import (
     DuplicateJob,
@@ -22,6 +21,26 @@ from tests.queue.conftest import work
 from tests.queue.tasks_for_tests import flaky, send
 
 KEY = JobOptions(key="k")
+
+
+@pytest.fixture(params=["blocking", "async"])
+def call(request, settings):
+    """Call the enqueuer as a script does, or as an event loop does: `call("enqueue", …)`."""
+
+    def call(name, *args):
+        enqueuer = Enqueuer(settings)
+        if request.param == "blocking":
+            return getattr(enqueuer, name)(*args)
+
+        async def awaited():
+            try:
+                return await getattr(enqueuer, f"a{name}")(*args)
+            finally:
+                await enqueuer.aclose()
+
+        return asyncio.run(awaited())
+
+    return call
 
 
 def options(**chosen):
@@ -261,13 +280,14 @@ def test_many_jobs_have_no_key_in_common(settings, raw):
 # Jobs that run after others.
 
 
-def test_many_jobs_run_after_one_in_their_order(settings, enqueue, raw, ask):
+def test_many_jobs_run_after_one_in_their_order(call, enqueue, raw, ask):
     parent = enqueue(send, to="first")
     many = [send.arguments.parse(to=str(n)) for n in range(5)]
 
-    jobs = Enqueuer(settings).enqueue_many(send, many, JobOptions(after=parent.id, front=False))
+    jobs = call("enqueue_many", send, many, JobOptions(after=parent.id, front=False))
 
     assert [job.status for job in jobs] == ["deferred"] * 5
+    assert [job.args["to"] for job in jobs] == ["0", "1", "2", "3", "4"]
     ask(lambda service: service.control.cancel(parent.id))
     assert [canceled_because(raw, job)[:3] for job in jobs] == ["job"] * 5
 
@@ -357,13 +377,13 @@ def test_a_missing_parent_refuses_without_a_trace(enqueue, raw):
     assert raw.dbsize() == 0
 
 
-def test_what_a_failed_command_leaves_behind_is_taken_back(enqueue, raw):
+def test_what_a_failed_command_leaves_behind_is_taken_back(call, raw):
     raw.set("rq:queue:default", "no list")
 
     with pytest.raises(RedisUnavailable) as failed:
-        enqueue(send, KEY, to="ada")
+        call("enqueue", send, send.arguments.parse(to="ada"), KEY)
 
-    assert isinstance(failed.value.__cause__, ResponseError)
+    assert "WRONGTYPE" in str(failed.value)
     assert raw.keys("rq:job:*") == []
     assert raw.exists("task-api:jobs", "task-api:lock:send:k") == 0
 

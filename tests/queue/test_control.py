@@ -294,7 +294,13 @@ def test_nothing_else_is_done_to_a_job_that_cannot_be_read(do, enqueue, redis_cl
 # Stop.
 
 
-def test_a_running_job_is_stopped_by_a_word_to_its_worker(ask, started, redis_client, redis_url):
+@pytest.mark.parametrize(
+    "words", [1, 3], ids=["that it obeys", "that it obeys once it has begun it"]
+)
+def test_a_running_job_is_stopped_by_a_word_to_its_worker(
+    ask, started, redis_client, redis_url, monkeypatch, words
+):
+    monkeypatch.setattr(control_module, "STOP_AGAIN", 0.05)
     heard = []
 
     def worker():
@@ -305,6 +311,7 @@ def test_a_running_job_is_stopped_by_a_word_to_its_worker(ask, started, redis_cl
                     listening.set()
                 else:
                     heard.append(message["data"])
+                if len(heard) == words:
                     set_status(started, own, "stopped")
                     return
 
@@ -317,7 +324,7 @@ def test_a_running_job_is_stopped_by_a_word_to_its_worker(ask, started, redis_cl
 
     thread.join(5)
     assert stopped.status == "stopped"
-    assert heard == [b'{"command": "stop-job", "job_id": "%s"}' % started.id.encode()]
+    assert heard == [b'{"command": "stop-job", "job_id": "%s"}' % started.id.encode()] * words
 
 
 def test_a_stop_that_takes_long_is_answered_with_the_job_as_it_stands(

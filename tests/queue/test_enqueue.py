@@ -367,6 +367,26 @@ def test_a_registry_whose_key_is_something_else_leaves_nothing_half_there(enqueu
     assert redis_client.keys("rq:job:*") == []
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"front": True}, {"delay": 60}], ids=["queued", "at the front", "scheduled"]
+)
+def test_an_index_whose_key_is_something_else_leaves_nothing_half_there(
+    enqueue, redis_client, options
+):
+    redis_client.set("task-api:jobs:label:mine", "not a set")
+
+    with pytest.raises(RedisUnavailable, match="WRONGTYPE"):
+        enqueue(mine.send, JobOptions(label=["mine"], **options), to="ada")
+
+    left = set(redis_client.keys())
+    assert left == {
+        b"rq:queues",
+        b"task-api:events",
+        b"task-api:indexes",
+        b"task-api:jobs:label:mine",
+    }
+
+
 def test_one_job_that_redis_refuses_takes_none_of_the_others_with_it(enqueuer, redis_client):
     redis_client.set("rq:queue:default", "not a list")
 

@@ -93,8 +93,9 @@ def test_a_traceback_that_a_message_quotes_is_a_part_of_it():
             "Moved to FailedJobRegistry, due to AbandonedJobError, at 2030-01-01 12:00:00",
             "AbandonedJobError",
         ),
-        ("Work-horse terminated unexpectedly; waitpid returned 9 (signal 9); ", "Terminated"),
-        ("Job stopped by user, work-horse terminated.", "Terminated"),
+        ("Work-horse terminated unexpectedly; waitpid returned 9 (signal 9); ", "WorkerLost"),
+        ("Job stopped by user, work-horse terminated.", "JobStopped"),
+        ("Something else that RQ says", "Terminated"),
         ("", "Terminated"),
     ],
 )

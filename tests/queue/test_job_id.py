@@ -82,7 +82,7 @@ def test_a_clock_that_is_set_back_makes_no_id_that_sorts_before_another(monkeypa
 def test_an_id_has_the_fields_of_rfc_9562_and_is_known_as_ours(milliseconds, count, chance):
     with (
         patch.object(job_id, "_ticks", Ticks(milliseconds << 12 | count)),
-        patch.object(job_id, "_random", Chance(chance)),
+        patch.object(job_id, "chance", Chance(chance)),
     ):
         made = new_job_id()
 

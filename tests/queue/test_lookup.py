@@ -47,6 +47,20 @@ def test_a_queued_job_has_its_place_and_what_it_was_given(look, enqueue):
     assert (found.result, found.error, found.worker, found.run_at) == (None,) * 4
 
 
+def test_the_newest_event_is_asked_for_only_where_somebody_watches(
+    look, ask, enqueue, redis_client
+):
+    job = enqueue(mine.send, to="ada")
+
+    def streams_read(action):
+        redis_client.config_resetstat()
+        action()
+        return redis_client.info("commandstats")["cmdstat_xrevrange"]["calls"]
+
+    assert streams_read(lambda: look(job.id)) == 1  # the one of the job's results
+    assert streams_read(lambda: ask(lambda service: service.lookup.seen(job.id))) == 2
+
+
 def test_a_place_far_behind_is_not_looked_for(look, enqueue, monkeypatch):
     monkeypatch.setattr(lookup_module, "DEEPEST_POSITION", 2)
     jobs = [enqueue(mine.send, to="ada") for _ in range(3)]
@@ -60,7 +74,7 @@ def test_a_scheduled_job_says_when_it_will_be_queued(look, enqueue):
     found = look(job.id)
 
     assert (found.status, found.position, found.enqueued_at) == ("scheduled", None, None)
-    assert timedelta(0) <= found.run_at - job.run_at < timedelta(seconds=1)
+    assert found.run_at == job.run_at
 
 
 def test_a_started_job_names_its_worker_and_counts_its_attempt(look, enqueue, redis_client):
@@ -254,6 +268,19 @@ def test_a_forged_outcome_is_told_of_that_job_alone(look, enqueue, redis_client,
     with pytest.raises(UnreadableJob, match="result: "):
         look(job.id)
     assert look(other.id).result["to"] == "bob"
+
+
+@pytest.mark.parametrize("key", ["rq:results:{}", "rq:job:{}"])
+def test_a_key_of_another_type_is_told_of_its_job_and_not_of_redis(
+    look, enqueue, redis_client, key
+):
+    job, other = enqueue(mine.send, to="ada"), enqueue(mine.send, to="bob")
+    redis_client.delete(key.format(job.id))
+    redis_client.set(key.format(job.id), "something else")
+
+    with pytest.raises(UnreadableJob, match=rf"{key.format(job.id)}: .*WRONGTYPE"):
+        look(job.id)
+    assert look(other.id).args["to"] == "bob"
 
 
 def itself():

@@ -2,7 +2,6 @@
 
 from tests.worker.fixtures import (  # noqa: F401
     line,
-    signals,
     start,
     work,
     work_ours,

@@ -22,7 +22,6 @@ from tests.worker.processes import SAMPLES
 from worker import Worker
 
 QUEUES = ["high", "default", "low"]
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 
 Work = Callable[..., Any]
 
@@ -36,16 +35,6 @@ def worker_settings(tmp_path: Path, redis_url: str) -> Settings:
         activity_log=tmp_path / "activity.jsonl",
         data_dir=tmp_path,
     )
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Give the signals back to pytest, which RQ's workers take for themselves."""
-    before = {number: signal.getsignal(number) for number in HANDLED}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    signal.alarm(0)
 
 
 @pytest.fixture
@@ -157,6 +146,19 @@ class Line:
 
     def waiting(self, name: str = "default") -> list[str]:
         return [each.decode() for each in self.redis.lrange(f"rq:queue:{name}", 0, -1)]
+
+    def has_ended(self, job: RQJob) -> bool:
+        return self.again(job).get_status() in {"finished", "failed", "stopped"}
+
+    def workers(self) -> list[str]:
+        """Name the registered workers."""
+        keys = self.redis.smembers("rq:workers")
+        return [key.decode().removeprefix("rq:worker:") for key in keys]
+
+    def states(self) -> set[str | None]:
+        """Give the states that the registered workers tell."""
+        found = [self.redis.hget(f"rq:worker:{name}", "state") for name in self.workers()]
+        return {state and state.decode() for state in found}
 
     def said(self) -> list[str]:
         """Give what callbacks have said."""

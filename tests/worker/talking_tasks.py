@@ -29,6 +29,14 @@ def talk() -> None:
 
 
 @task
+def inform() -> None:
+    """Log what is no warning, and what a library says of an address."""
+    logger.info("informed")
+    logger.debug("below the level")
+    logging.getLogger("httpx").info("GET https://example.com/?token=secret")
+
+
+@task
 def be_silent() -> None:
     """Say nothing."""
 

@@ -411,6 +411,18 @@ def test_a_worker_renews_all_that_its_horse_has_in_hand(
     assert redis_client.zscore("rq:wip:low", f"{ended.id}:x") > now + 7
 
 
+@pytest.mark.parametrize("lease", [9, 72])
+def test_a_workers_record_is_there_until_what_it_has_in_hand_is_taken_over(
+    redis_client, worker_settings, lease
+):
+    worker = Worker(QUEUES, "w", connection=redis_client, settings=worker_settings)
+
+    Heartbeat(worker, lease).beat(NOTHING)
+
+    looks = lease / 3  # seconds between two looks at what has expired
+    assert redis_client.pttl("rq:worker:w") / 1000 > lease + looks
+
+
 def test_a_worker_that_has_nothing_in_hand_renews_nothing(redis_client, line, worker_settings):
     worker = Worker(QUEUES, "w", connection=redis_client, settings=worker_settings)
 

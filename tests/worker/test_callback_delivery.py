@@ -108,7 +108,7 @@ def test_a_failed_job_is_told_with_its_error_and_without_its_traceback(told, rec
 
 
 def test_a_job_that_is_retried_is_told_once_at_its_end(told, receiver, work, monkeypatch):
-    monkeypatch.setattr("app.queue.backoff._random.random", lambda: 1.0)  # never at once
+    monkeypatch.setattr("app.queue.chance.chance.random", lambda: 1.0)  # never at once
     job = told.put(sample.fail, "again", retries=1, callback=receiver.url)
     work()
     assert receiver.received == []
@@ -380,11 +380,14 @@ def test_a_stopped_job_is_told(told, receiver, start, ask, redis_url, tmp_path, 
     job = told.put(sample.sleep, 30, callback=receiver.url)
     running(told, job)
 
-    assert ask(lambda api: api.control.stop(job.id)).status == "stopped"
+    stopped = ask(lambda api: api.control.stop(job.id, "request nightly-42"))
+    assert stopped.status == "stopped"
 
     [got] = receiver.wait_for(1)
     assert got.message["type"] == "job.stopped"
-    assert got.message["data"]["error"]["type"] in {"JobStopped", "Terminated"}
+    assert got.message["data"]["error"]["type"] == "JobStopped"
+    assert got.message["data"]["error"]["message"] == stopped.error.message
+    assert stopped.error.message.endswith(" (request nightly-42)")
 
 
 def test_a_delivery_whose_worker_is_killed_is_made_again_with_the_same_id(
@@ -458,3 +461,63 @@ def test_the_plain_clients_dependents_run_beside_it(told, receiver, work):
 
     assert len(receiver.received) == 1
     assert told.result(after) == 2
+
+
+# The worker's log. A stock worker writes a traceback of its own besides.
+
+ALLOWED = {"TASK_API_CALLBACK_ALLOW_INNER": "true", "TASK_API_CALLBACK_SECRETS": SECRET}
+
+
+@pytest.fixture(params=["stock", "ours"])
+def log_of_work(request, start, redis_url):
+    """Run a worker of either kind as a process until the queues are empty; gives its log."""
+
+    def log_of_work():
+        if request.param == "ours":
+            worker = start("--burst", **ALLOWED)
+        else:
+            worker = start("-m", "rq.cli", "worker", "-b", "--url", redis_url, "default", **ALLOWED)
+        assert worker.wait() == 0
+        assert "The above exception was the direct cause" not in worker.log
+        assert "Traceback" not in worker.log or request.param == "stock"
+        return [line for line in worker.log.splitlines() if "callback.not_taken" in line]
+
+    return log_of_work
+
+
+def test_a_try_that_is_not_taken_is_one_line_of_the_log(told, receiver, log_of_work):
+    receiver.replies = [500, (503, {"Retry-After": "900"}), 410]
+    job = told.put(sample.add, 1, callback=f"{receiver.url}&token=s3cret")
+    [callback] = callbacks_of(told, job)
+    lines = []
+    for _ in receiver.replies:
+        lines += log_of_work()
+        if told.again(callback).get_status() == "scheduled":
+            told.redis.zrem("rq:scheduled:default", callback.id)
+            told.redis.hset(keys.job(callback.id), "status", "queued")
+            told.redis.rpush("rq:queue:default", callback.id)
+
+    said = [line.partition("callback.not_taken ")[2] for line in lines]
+    head = f"id={callback.id} job={job.id} host=127.0.0.1"
+    assert [each.partition(" reason=")[0] for each in said] == [
+        f"{head} try=1 next={callback.retry_intervals[0]}s",
+        f"{head} try=2 next=900s",
+        f"{head} try=3 next=never",
+    ]
+    assert "it answered 500" in said[0]
+    assert "503" in said[1]
+    assert "410" in said[2]
+    assert "s3cret" not in "".join(said)
+
+
+def test_a_receiver_that_does_not_answer_is_one_line_of_the_log(told, receiver, log_of_work):
+    def hang_up(handler):
+        handler.wfile.write(b"\x1b[31mno\tHTTP\n")
+
+    receiver.replies = [hang_up]
+    told.put(sample.add, 1, callback=receiver.url)
+
+    [line] = log_of_work()
+
+    assert "127.0.0.1 did not answer the callback: " in line
+    assert "\x1b" not in line

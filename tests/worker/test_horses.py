@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 
 import pytest
 from rq import Callback
@@ -12,6 +13,7 @@ from rq.job import Dependency
 from rq.webhook import Webhook
 
 from app.worker.slot import Slot
+from app.worker.supervisor import Supervisor
 from tests.worker import sample_tasks as sample
 from tests.worker.processes import alive, wait_until
 
@@ -80,7 +82,7 @@ def test_a_crash_while_the_result_is_recorded_counts_as_a_crash(work_ours, line,
 
 
 def test_a_crash_while_the_job_is_read_counts_as_a_crash(work_ours, line, monkeypatch):
-    monkeypatch.setattr("app.worker.execution.load_call", lambda raw: os._exit(9))
+    monkeypatch.setattr("app.worker.assignment.load_call", lambda raw: os._exit(9))
     job = line.call(sample.add, kwargs={"left": 1}, retry=RetryOption(10, 0))
 
     work_ours()
@@ -180,12 +182,23 @@ def test_the_process_is_renewed_after_a_number_of_jobs(work_ours, line):
 
 
 def test_the_process_is_renewed_once_it_has_grown(work_ours, line, monkeypatch):
-    monkeypatch.setattr("app.worker.horse.MEMORY_LOOKS", 1)
+    monkeypatch.setattr("app.worker.horse.MEMORY_LOOKS", 0.0)
     first, second = line.put(sample.grow, 64), line.put(sample.which_process)
 
     work_ours(settings={"renew_after_growth": 32 * 1_048_576})
 
     assert line.result(first) != line.result(second)
+
+
+def test_a_process_that_grows_a_little_with_each_job_is_renewed_before_it_is_far_too_large(
+    work_ours, line
+):
+    jobs = [line.put(sample.grow, 8) for _ in range(60)]
+
+    work_ours(settings={"renew_after_growth": 32 * 1_048_576})
+
+    most = max(Counter(line.result(job) for job in jobs).values())
+    assert most < 40  # of 8 MiB each; a look comes within some milliseconds
 
 
 def test_an_isolated_task_has_a_process_of_its_own_for_each_job(work_ours, line):
@@ -222,6 +235,24 @@ def test_an_isolated_job_that_is_deleted_in_passing_is_forgotten(work_ours, line
     work_ours()
 
     assert line.result(after) == 2
+    assert line.redis.zcard("rq:wip:default") == 0
+
+
+def test_told_to_end_while_a_job_is_handed_over_the_worker_lets_it_end(
+    work_ours, line, monkeypatch
+):
+    job = line.put(sample.which_process_alone)
+    prepare = Supervisor._prepare_handover
+
+    def prepare_and_be_told(supervisor, record):
+        prepare(supervisor, record)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Supervisor, "_prepare_handover", prepare_and_be_told)
+
+    work_ours()
+
+    assert line.result(job) != os.getpid()
     assert line.redis.zcard("rq:wip:default") == 0
 
 

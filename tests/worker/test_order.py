@@ -126,6 +126,15 @@ def test_jobs_that_are_gone_are_passed_over(work, note, line):
     assert line.again(canceled).get_status() == "canceled"
 
 
+def test_however_many_jobs_are_gone_the_one_behind_them_is_run(work_ours, note, line):
+    line.redis.rpush("rq:queue:default", *(f"gone-{number}" for number in range(2500)))
+    note("behind them")
+
+    work_ours()
+
+    assert note.log() == ["behind", "them"]
+
+
 def test_a_canceled_job_that_is_still_in_the_line_is_passed_over(work_ours, note, line):
     # RQ's worker runs it: one that was canceled between its look-up and its removal.
     job = note("canceled")

@@ -69,6 +69,14 @@ def test_every_step_is_told_apart_and_keeps_the_names():
     assert slot.look().job_id == "job-id"
 
 
+def test_a_queue_may_have_any_name_that_a_command_line_gives():
+    slot = Slot()
+
+    slot.running(("job-id", "e", "two\nlines: {é} *"), 1.0)
+
+    assert slot.look().names == ("job-id", "e", "two\nlines: {é} *")
+
+
 def test_names_that_are_too_long_are_none():
     slot = Slot()
 

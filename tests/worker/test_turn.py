@@ -332,6 +332,21 @@ def test_a_job_that_was_deleted_while_it_ran_is_not_written_anew(turns, line, re
     assert redis_client.keys(f"*{job.id}*") == []
 
 
+def test_no_turn_passes_over_more_jobs_that_are_gone_than_redis_does_in_a_moment(
+    turns, line, redis_client
+):
+    redis_client.rpush("rq:queue:high", *(f"gone-{number}" for number in range(1500)))
+    job = line.put(sample.add, 1)
+    turn = turns()
+
+    first = turn.next(None, None, claim=True)
+
+    assert (first.claim, first.is_unfinished) == (None, True)
+    assert redis_client.llen("rq:queue:high") == 500
+    second = turn.next(None, None, claim=True)
+    assert (second.claim.job_id, second.is_unfinished) == (job.id, False)
+
+
 def test_queues_are_looked_at_in_the_order_that_is_asked_for(turns, line):
     high, low = line.put(sample.add, 1, queue="high"), line.put(sample.add, 1, queue="low")
     turn = turns()

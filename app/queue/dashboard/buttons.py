@@ -18,8 +18,6 @@ from app.queue.scripts import script
 
 AT_ONCE = 500  # jobs in one round trip
 
-Hash = dict[bytes, bytes]
-
 
 class Buttons:
     """Changes jobs as the dashboard asks."""
@@ -35,9 +33,8 @@ class Buttons:
         Raises:
             UnknownJob, JobGone, WrongStatus, redis.RedisError.
         """
-        for refusal in self._requeue([job_id]):
-            if refusal is not None:
-                raise refusal
+        for refusal in filter(None, self._requeue([job_id])):
+            raise refusal
 
     def requeue_all(self, queue: str) -> int:
         """Queue all jobs again that stand among a queue's failed ones; returns how many.
@@ -57,9 +54,8 @@ class Buttons:
         origin: bytes | None = self._client.hget(keys.job(job_id), "origin")  # type: ignore[assignment]
         if origin is None:
             raise missing(job_id)
-        for refusal in self._delete_all([job_id], origin.decode()):
-            if refusal is not None:
-                raise refusal
+        for refusal in filter(None, self._delete_all([job_id], origin.decode())):
+            raise refusal
 
     def empty(self, queue: str, status: str) -> int:
         """Delete all jobs of a queue, or of one of its registries; returns how many.

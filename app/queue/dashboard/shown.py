@@ -14,11 +14,13 @@ from typing import Any, Self
 import redis
 from redis.exceptions import ResponseError
 from rq import Worker
-from rq.utils import get_call_string, str_to_date
+from rq.utils import get_call_string
 
 from app.errors import ForgedPickle, JobGone, UnknownJob
 from app.queue import keys
+from app.queue.hashes import Hash
 from app.queue.lookup import missing
+from app.queue.moment import moment_of_text
 from app.queue.wire import UnreadablePickle, load_call, load_result, load_traceback, loads
 
 MOST_CHARACTERS = 1_000_000
@@ -30,8 +32,6 @@ _WIDEST_EXACT = 2**53  # beyond it a browser rounds whole numbers, so they are s
 _LONGEST_DECIMAL = 10_000  # bits; Python refuses to write longer ones out
 _SUCCESSFUL = b"1"  # rq.results.Result.Type
 _BROKEN = (ForgedPickle, ValueError, zlib.error, RecursionError, MemoryError)
-
-Hash = dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,10 @@ class ShownJob:
             redis.RedisError: Redis is away.
         """
         # RQ keeps other things than jobs under names with a colon.
-        for job in [] if ":" in job_id else cls.fetch_many([job_id], connection):
-            return job
-        raise missing(job_id)
+        found = [] if ":" in job_id else cls.fetch_many([job_id], connection)
+        if not found:
+            raise missing(job_id)
+        return found[0]
 
     @classmethod
     def fetch_many(cls, job_ids: Iterable[str], client: redis.Redis) -> list[Self]:
@@ -221,6 +222,6 @@ def _text(raw: Hash, field: bytes) -> str:
 
 def _date(raw: Hash, field: bytes) -> datetime | None:
     try:
-        return str_to_date(raw[field]) if raw.get(field) else None
+        return moment_of_text(raw.get(field))
     except ValueError:
         return None

@@ -9,7 +9,6 @@ from typing import Literal
 
 import redis.asyncio
 from redis.exceptions import RedisError
-from rq.utils import str_to_date
 
 from app.errors import RedisUnavailable
 from app.explanation import Explanation, Parent, RunningAttempt
@@ -19,7 +18,7 @@ from app.queue.explaining.likely_wait import likely_wait
 from app.queue.explaining.summary import Surroundings, summary_of
 from app.queue.fleet import Fleet
 from app.queue.lookup import DEEPEST_POSITION, Lookup
-from app.queue.moment import moment_of_score
+from app.queue.moment import moment_of_score, moment_of_text
 from app.queue.record import parents_of
 from app.settings import Settings
 
@@ -116,6 +115,12 @@ class Explainer:
     async def _explanation(self, job: Job, facts: _Facts, workers: list[WorkerInfo]) -> Explanation:
         ended = job.status in ENDED
         waits = job.status == "queued" and not facts.suspended
+        running = None
+        if job.status == "started":
+            # The record of a worker that is gone outlives it for some seconds.
+            others = [worker for worker in workers if worker.name != job.worker]
+            running = await self._running(job, facts, bool(others))
+            workers = others if running.lost else workers
         explanation = Explanation(
             id=job.id,
             status=job.status,
@@ -130,10 +135,8 @@ class Explainer:
             suspended=facts.suspended,
             workers=len(workers),
             scheduler=facts.scheduler,
-            waits_for=await self._unmet(facts) if job.status == "deferred" else [],
-            running=await self._running(job, facts, bool(workers))
-            if job.status == "started"
-            else None,
+            waits_for=await self._unmet(job, facts) if job.status == "deferred" else [],
+            running=running,
             after_failure=facts.after_failure if job.status == "deferred" else None,
             expires_at=job.expires_at if job.started_at is None and not ended else None,
             key=job.key,
@@ -147,28 +150,43 @@ class Explainer:
         )
         explanation.summary = summary_of(
             explanation,
-            Surroundings(facts.now, job.started_at, far_behind=facts.length > DEEPEST_POSITION),
+            Surroundings(
+                facts.now,
+                job.started_at,
+                far_behind=facts.length > DEEPEST_POSITION,
+                ours=await self._ours(workers) if job.status == "deferred" else 0,
+            ),
         )
         return explanation
 
-    async def _unmet(self, facts: _Facts) -> list[Parent]:
+    async def _unmet(self, job: Job, facts: _Facts) -> list[Parent]:
         """List the parents that keep a job from being queued, as RQ judges them."""
         if not facts.parents:
             return []
         async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.smembers(keys.dependencies(job.id))
             for parent in facts.parents:
                 pipeline.hget(keys.job(parent), "status")
-            found = await pipeline.execute(raise_on_error=False)
+            left, *found = await pipeline.execute(raise_on_error=False)
+        waits_for = left if isinstance(left, set) else set()
         statuses = [
             each.decode(errors="replace") if isinstance(each, bytes) else None for each in found
         ]
         return [
             Parent(id=parent, status=status)
             for parent, status in zip(facts.parents, statuses, strict=True)
-            if status not in facts.met
+            # One that is out of the set has ended well, and may have expired since.
+            if status not in facts.met and parent.encode() in waits_for
         ]
 
-    async def _running(self, job: Job, facts: _Facts, any_worker: bool) -> RunningAttempt:
+    async def _ours(self, workers: list[WorkerInfo]) -> int:
+        """Count those of them that are ours: RQ's own do not tell their tasks."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for worker in workers:
+                pipeline.hexists(keys.worker(worker.name), "tasks")
+            return sum(await pipeline.execute())
+
+    async def _running(self, job: Job, facts: _Facts, any_other: bool) -> RunningAttempt:
         expires = None
         if facts.execution is not None:
             score = await self._redis.zscore(
@@ -176,7 +194,7 @@ class Explainer:
             )
             expires = moment_of_score(score)
         lost = expires is None or expires <= facts.now or not facts.registered
-        taken_over_by = expires + self._looks_apart if lost and expires and any_worker else None
+        taken_over_by = expires + self._looks_apart if lost and expires and any_other else None
         limit = timedelta(seconds=facts.timeout) if facts.timeout else None
         return RunningAttempt(
             worker=job.worker,
@@ -213,6 +231,6 @@ def _number(value: bytes | None) -> int | None:
 
 def _date(value: bytes | None) -> datetime | None:
     try:
-        return str_to_date(value) if value else None
+        return moment_of_text(value)
     except ValueError:
         return None

@@ -8,11 +8,11 @@ from statistics import fmean
 from typing import Any
 
 import redis.asyncio
-from rq.utils import utcparse
 
 from app.explanation import LikelyWait
 from app.models import Job, WorkerInfo
 from app.queue import keys
+from app.queue.moment import moment_of_text
 
 SAMPLE = 50
 """Finished jobs of a queue that are looked at: those that are kept longest, so mostly the last."""
@@ -187,7 +187,7 @@ def _record(fields: Any) -> _Record | None:
     # A task's name is its jobs' description; what a plain client writes there is no other's.
     queue, task = ((field or b"").decode(errors="replace") for field in fields[:2])
     try:
-        started, ended = (utcparse(field.decode()) if field else None for field in fields[2:])
+        started, ended = map(moment_of_text, fields[2:])
     except ValueError:  # not what RQ writes
         return None
     return _Record(queue, task, started, ended)

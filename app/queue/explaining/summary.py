@@ -15,6 +15,7 @@ class Surroundings:
     now: datetime  # Redis' clock
     started_at: datetime | None  # of the last attempt
     far_behind: bool  # whether its queue is longer than it is looked through
+    ours: int  # live workers of ours that serve its queue, where it waits for others
 
 
 def summary_of(found: Explanation, around: Surroundings) -> str:
@@ -25,7 +26,7 @@ def summary_of(found: Explanation, around: Surroundings) -> str:
         case "scheduled":
             said = why_waiting.scheduled(found, around.now)
         case "deferred":
-            said = why_waiting.deferred(found)
+            said = why_waiting.deferred(found, around.ours)
         case "started":
             said = _started(found, around.now)
         case "finished" | "failed" | "stopped" | "canceled":

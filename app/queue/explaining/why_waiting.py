@@ -59,33 +59,64 @@ def scheduled(found: Explanation, now: datetime) -> str:
     return f"{said}; {blocked}{_besides(found)}" if blocked else said + _besides(found)
 
 
-def deferred(found: Explanation) -> str:
-    """Say which job it waits for, and what follows from how that one ends."""
-    parents = found.waits_for
-    if not parents:
-        return "The jobs that it waited for have ended well, and whoever ended the last queues it"
-    # The one that will never end by itself is what keeps it.
-    hopeless = [each for each in parents if _is_hopeless(each, found)]
-    first = (hopeless or parents)[0]
-    others = f"; it waits for {counted(len(parents) - 1, 'more job')}" if parents[1:] else ""
-    if first.status is None:
-        return (
-            f"It waits for job {first.id}, which was deleted or has expired, so nothing will queue "
-            f"this one{others}"
-        )
-    said = f"It waits for job {first.id}, which is {first.status}"
-    if hopeless:
-        said += ", so it runs only if that one is retried and finishes"
-    elif found.after_failure == "cancel":
+def deferred(found: Explanation, ours: int) -> str:
+    """Say which job it waits for, and what follows from how that one ends.
+
+    Args:
+        found: the facts.
+        ours: how many live workers of ours serve its queue.
+    """
+    live = [each for each in found.waits_for if each.status not in _ENDED_BADLY]
+    # One that is gone decides only once the others have ended.
+    over = [
+        each
+        for each in found.waits_for
+        if each.status in _ENDED_BADLY and (each.status is not None or not live)
+    ]
+    others = len(found.waits_for if found.after_failure is None else live) - 1
+    besides = f"; it waits for {counted(others, 'more job')}" if others > 0 else ""
+    if found.after_failure is None and over:
+        return _hopeless(over[0]) + besides + _besides(found)
+    if found.after_failure == "cancel" and over:
+        why = f"Job {over[0].id}, which it was to run after, {_fault(over[0])}"
+        return f"{why} (after_failure=cancel); {_settled('cancel', found, ours)}"
+    if not live:
+        return _met(found, ours)
+    said = f"It waits for job {live[0].id}, which is {live[0].status}"
+    if found.after_failure == "cancel":
         said += ", and is canceled should that one not finish"
     elif found.after_failure == "run":
         said += ", and runs however that one ends"
-    return said + others + _besides(found)
+    return said + besides + _besides(found)
 
 
-def _is_hopeless(parent: Parent, found: Explanation) -> bool:
-    # What one of ours waits for need not finish, or its end is this one's too.
-    return parent.status in _ENDED_BADLY and (found.after_failure is None or parent.status is None)
+def _hopeless(parent: Parent) -> str:
+    said = f"It waits for job {parent.id}, which "
+    if parent.status is None:
+        return f"{said}{_fault(parent)}, so nothing will queue this one"
+    return f"{said}is {parent.status}, so it runs only if that one is retried and finishes"
+
+
+def _fault(parent: Parent) -> str:
+    if parent.status is None:
+        return "was deleted or has expired"
+    return "failed" if parent.status == "failed" else f"was {parent.status}"
+
+
+def _met(found: Explanation, ours: int) -> str:
+    if found.after_failure is None:
+        return "The jobs that it waited for have ended well, and whoever ended the last queues it"
+    return f"The jobs that it waited for have ended; {_settled('queue', found, ours)}"
+
+
+def _settled(action: str, found: Explanation, ours: int) -> str:
+    """Say who does what whoever ended the others has not done."""
+    if ours:
+        return f"a worker {action}s this one for that within seconds"
+    return (
+        f"RQ's own workers do not {action} this one for that: start a worker with "
+        f"`python worker.py {found.queue}`, which does"
+    )
 
 
 def _likely(found: Explanation) -> str:

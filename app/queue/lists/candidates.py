@@ -7,14 +7,13 @@ of a job of ours does so by itself; that of a plain RQ client's gets its time pu
 import bisect
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
 import redis.asyncio
-from rq.utils import str_to_date
 
 from app.job_list import JobQuery
 from app.queue import keys
+from app.queue.moment import moment_of_text
 
 SHORT = 5_000  # ids that RQ's lines may hold together to be read whole, and sorted
 
@@ -112,10 +111,11 @@ def sorts_by_time(job_id: str) -> bool:
 def place_at(job_id: str, created_at: bytes) -> str:
     """Give the place of a job whose id does not tell its time."""
     try:
-        moment = str_to_date(created_at)
+        moment = moment_of_text(created_at)
     except ValueError:
-        moment = datetime.fromtimestamp(0, UTC)
-    digits = f"{max(0, int(moment.timestamp() * 1000)):012x}"
+        moment = None
+    milliseconds = max(0, int(moment.timestamp() * 1000)) if moment else 0
+    digits = f"{milliseconds:012x}"
     return f"{digits[:8]}-{digits[8:]}{_FOREIGN}{job_id}"
 
 

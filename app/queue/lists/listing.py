@@ -15,6 +15,7 @@ from app.errors import RedisUnavailable, UnreadableJob
 from app.job_list import JobPage, JobPageLinks, JobQuery
 from app.models import Job
 from app.queue import keys
+from app.queue.hashes import Hash
 from app.queue.lists.candidates import (
     Candidates,
     Index,
@@ -36,6 +37,8 @@ from app.settings import Settings
 
 MOST_LOOKED_AT = 2_000  # jobs for one page; where few fit, it ends before it is full
 AT_ONCE = 500  # jobs that one script call looks at: less than a millisecond of Redis
+READ_AT_ONCE = 25  # jobs, which may be large
+LARGE = 4 * 1_048_576  # bytes of JSON; a page that has passed them ends
 PRUNED_APART = 1.0  # seconds at least between the sweeps that lists make on the way
 SWEPT = 500  # ids in one
 
@@ -62,7 +65,7 @@ class Listing:
         """Give a page of the jobs that fit.
 
         It may hold fewer than asked for, even none, while there are more behind it: so many jobs
-        are looked at for one page and no more.
+        are looked at for one page and no more, and it ends with the job that makes it large.
 
         Raises:
             InvalidCursor, RedisUnavailable.
@@ -71,14 +74,17 @@ class Listing:
         try:
             candidates = await self._candidates(query)
             places, end = await self._search(candidates, query, place)
-            jobs = await self._read([id_at(place) for place in places])
+            jobs, cut = await self._fill(places)
             await self._sweep()
         except RedisError as error:
             raise RedisUnavailable(reason=error) from error
         # One that has gone on since it was found is on no page of the status that it had.
         jobs = [job for job in jobs if not query.status or job.status in query.status]
+        end = cut or end
         cursor = cursor_at(end, query) if end else None
-        links = JobPageLinks(self=_link(query, query.cursor), next=cursor and _link(query, cursor))
+        links = JobPageLinks(
+            self=self._link(query, query.cursor), next=cursor and self._link(query, cursor)
+        )
         return JobPage(jobs=jobs, next=cursor, links=links)
 
     async def _candidates(self, query: JobQuery) -> Candidates:
@@ -144,23 +150,37 @@ class Listing:
         }
         return {name: value for name, value in filters.items() if value}
 
-    async def _read(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read jobs in one round trip; those that are gone are left out."""
+    async def _fill(self, places: Sequence[str]) -> tuple[list[Job], str | None]:
+        """Read the jobs at these places; where they get large, the place of the last one read."""
+        jobs, size = [], 0
+        for start in range(0, len(places), READ_AT_ONCE):
+            some = places[start:][:READ_AT_ONCE]
+            read = await self._read([id_at(place) for place in some])
+            for place, job in zip(some, read, strict=True):
+                if job is None:
+                    continue
+                jobs.append(job)
+                size += len(job.__pydantic_serializer__.to_json(job))
+                if size > LARGE and place != places[-1]:
+                    return jobs, place
+        return jobs, None
+
+    async def _read(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """Read jobs in one round trip; None stands for one that is gone."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             for job_id in job_ids:
                 pipeline.hgetall(keys.job(job_id))
                 pipeline.xrevrange(keys.results(job_id), count=1)
-            # A key that is no stream is one job's trouble.
+            # A key of another type is one job's trouble.
             replies = await pipeline.execute(raise_on_error=False)
         jobs = [
-            self._job(job_id, raw, results if isinstance(results, list) else [])
+            self._job(job_id, raw, results) if isinstance(raw, dict) and b"data" in raw else None
             for job_id, raw, results in zip(job_ids, replies[::2], replies[1::2], strict=True)
-            if isinstance(raw, dict) and b"data" in raw
         ]
-        await self._add_times([job for job in jobs if job.status == "scheduled"])
+        await self._add_times([job for job in jobs if job and job.status == "scheduled"])
         return jobs
 
-    def _job(self, job_id: str, raw: dict[bytes, bytes], results: Any) -> Job:
+    def _job(self, job_id: str, raw: Hash, results: Any) -> Job:
         try:
             job = self._lookup.restore(job_id, raw, results)
         except UnreadableJob as error:
@@ -187,8 +207,8 @@ class Listing:
         with contextlib.suppress(RedisError):  # the page is there all the same
             await self._prune(*prune_call(SWEPT, (task.name for task in self._catalogue)))
 
-
-def _link(query: JobQuery, cursor: str | None) -> str:
-    given = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
-    parameters = {**given, "cursor": cursor} if cursor else given
-    return "/jobs?" + urlencode(parameters, doseq=True) if parameters else "/jobs"
+    def _link(self, query: JobQuery, cursor: str | None) -> str:
+        given = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
+        parameters = {**given, "cursor": cursor} if cursor else given
+        address = f"{self._settings.root_path}/jobs"
+        return f"{address}?{urlencode(parameters, doseq=True)}" if parameters else address

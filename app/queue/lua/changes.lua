@@ -5,15 +5,17 @@
 --         wait for it queued or canceled. `now` is in RQ's time format.
 -- cancel_waiting: cancel a job that has not begun, for a reason.
 -- unlist: take a job out of the indexes.
+local MOST_EVENTS = 100000 -- that are kept, give or take a block; `event.py` says the same
+
 local function note(id, status, task, queue, labels)
   if task == 'task-api.callback' then
     return -- the service's own, which is in no list either
   end
   if labels and labels ~= '' then
-    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', 100000, '*', 'job', id, 'status', status,
+    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', MOST_EVENTS, '*', 'job', id, 'status', status,
       'task', task or '', 'queue', queue or '', 'labels', labels)
   else
-    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', 100000, '*', 'job', id, 'status', status,
+    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', MOST_EVENTS, '*', 'job', id, 'status', status,
       'task', task or '', 'queue', queue or '')
   end
 end

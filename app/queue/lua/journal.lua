@@ -1,7 +1,7 @@
 -- Keep what a job says of itself while it runs: how far it is, and what it has logged.
 -- KEYS: 1 job hash, 2 log list
 -- ARGV: 1 job id, 2 name of the worker that runs it, 3 number of this batch, unlike all others,
---       4 progress (JSON, '' for none), 5 most lines of the log, 6 most bytes of it,
+--       4 progress (JSON, '' for none), 5 most lines of the log, 6 most bytes of their text,
 --       7 lines dropped before those that follow, 8… lines (JSON)
 -- Answer: 1 where it was kept, 0 where the job is gone or another worker has it: nothing was touched
 local fields = redis.call('HMGET', KEYS[1], 'status', 'worker_name', 'log', 'description', 'origin',
@@ -22,14 +22,20 @@ if ARGV[4] ~= '' and (ended or status == 'started') then
     end
     event[#event + 1] = 'progress'
     event[#event + 1] = ARGV[4]
-    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', 100000, '*', unpack(event))
+    redis.call('XADD', 'task-api:events', 'MAXLEN', '~', MOST_EVENTS, '*', unpack(event))
   end
 end
 if not ARGV[8] then
   return 1
 end
 
--- The field `log`: lines written so far, bytes that the list holds, and the last batch.
+-- Count the bytes of a line's text, the last that stands in it; what is told of it is not the task's.
+local function size(line)
+  local _, before = string.find(line, '"message":"', 1, true)
+  return #line - (before or 0) - 2
+end
+
+-- The field `log`: lines written so far, bytes of the text that the list holds, and the last batch.
 local total, bytes, batch = string.match(fields[3] or '', '^(%d+) (%d+) (%S+)$')
 if batch == ARGV[3] then
   return 1  -- it was kept before, and only the answer was lost
@@ -39,11 +45,11 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
   bytes = 0
 end
 for i = 8, #ARGV do
-  bytes = bytes + #ARGV[i]
+  bytes = bytes + size(ARGV[i])
 end
 local length = redis.call('RPUSH', KEYS[2], unpack(ARGV, 8))
 while length > tonumber(ARGV[5]) or bytes > tonumber(ARGV[6]) do
-  bytes = bytes - #redis.call('LPOP', KEYS[2])
+  bytes = bytes - size(redis.call('LPOP', KEYS[2]))
   length = length - 1
 end
 total = total + ARGV[7] + #ARGV - 7

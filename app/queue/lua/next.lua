@@ -8,12 +8,14 @@
 --       8 job id, 9 execution id, 10 queue name, 11 result (base64 pickle, '' for None),
 --       12 seconds to keep it, 13 when it began (epoch seconds), 14 seconds that it worked,
 --       15 task, 16 labels, 17 "1" where its end brings more with it than an event
--- Answer: {ended}, {ended, nil} where all workers are suspended, or
+-- Answer: {ended}, {ended, nil} where all workers are suspended, {ended, 0} where there may be more
+--       behind so many that were gone, or
 --       {ended, job id, job hash as a flat list, 1 where other jobs wait for it}
 --       ended: 1 recorded, 0 none given, -1 another worker has taken it over, -2 jobs of a plain RQ client
 --       wait for it, so RQ's own way must end it; then nothing was done and nothing is claimed
 -- The worker hash tells RQ `current_job`, the job that runs; and us `execution`, the id of the last
 -- call, and `claimed`, the job that it has claimed.
+local MOST_PASSED = 1000 -- jobs that are gone; to cancel one that has expired takes Redis 20 us and more
 local worker, running = KEYS[1], ARGV[7]
 local ended = 0
 local before = redis.call('HMGET', worker, 'execution', 'successful_job_count',
@@ -105,6 +107,7 @@ if ARGV[6] == '1' then
     rest('suspended')
     return {ended, false}
   end
+  local passed = 0
   for i = 2, #KEYS do
     local id = redis.call('LPOP', KEYS[i])
     while id do
@@ -134,6 +137,11 @@ if ARGV[6] == '1' then
         return {ended, id, redis.call('HGETALL', job), redis.call('EXISTS', job .. ':dependents')}
       end
       -- Expired, deleted or canceled while it waited: there is nothing to run.
+      passed = passed + 1
+      if passed == MOST_PASSED then
+        rest('idle')
+        return {ended, 0}
+      end
       id = redis.call('LPOP', KEYS[i])
     end
   end

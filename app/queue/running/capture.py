@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from rq.timeouts import JobTimeoutException
 
+from app.logs import is_unconfigured, let_through
+
 AT_ONCE = 1_048_576  # bytes that are made text at once
 UNPRINTABLE = "(a record that cannot be written out: {reason})"
 
@@ -25,7 +27,7 @@ class Ear(Protocol):
 
 
 class _Quiet(threading.local):
-    """Whether a thread is at a log record: what its handlers print is that record once more."""
+    """Whether a thread handles a log record: what is printed then is the same record again."""
 
     is_on = False
 
@@ -71,18 +73,18 @@ class Binary(Stream):
 
 
 class Capture:
-    """Hears for whoever is told by `whose`, None where nobody is to hear."""
+    """Hears for the ear that `whose` gives at that moment; None: for nobody."""
 
     def __init__(self, whose: Callable[[], Ear | None]) -> None:
         self._whose = whose
         self._quiet = _Quiet()
         self._hears_logs = False
-        # As they are heard; `self` stands for none that was ever seen, as they may be None.
+        # What `sys` had when they were last looked at. Not None at first, which `sys` may have.
         self.stdout: object = self
         self.stderr: object = self
 
     def listen(self) -> None:
-        """Hear from now on; to be called again where somebody has exchanged a standard stream."""
+        """Hear from now on; to be called again once somebody has replaced a standard stream."""
         for name in ("stdout", "stderr"):
             target = getattr(sys, name)
             if target is not None and not isinstance(target, Stream):
@@ -91,6 +93,8 @@ class Capture:
         if not self._hears_logs:
             self._hears_logs = True
             self._hear_logs()
+            if is_unconfigured():  # RQ's own worker; its standard error has warnings alone still
+                let_through(logging.INFO)
 
     def hear(self, stream: str, text: str) -> None:
         """Pass on what was printed."""

@@ -48,7 +48,7 @@ class Flusher:
                 self._sources.remove(source)
 
     def call(self) -> None:
-        """Let what there is be sent soon. It costs next to nothing where that is so already."""
+        """Have what there is sent soon; where that is so already, this costs next to nothing."""
         if not self._called:
             self._called = True
             self._calls.put(None)
@@ -62,7 +62,7 @@ class Flusher:
         # A forked process has no such thread, and locks that nobody there would ever set free.
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        # A put into it may interrupt another one: a handler of signals may print.
+        # One put may interrupt another: a signal's handler may print.
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._called = False
         self._sources = []
@@ -79,7 +79,7 @@ class Flusher:
             time.sleep(PAUSE)
 
     def _wait(self) -> bool:
-        """Wait for a word; says no where there was none for long, and nobody can say one."""
+        """Wait for a word; says no where there was none for long, and no source is left."""
         while True:
             try:
                 self._calls.get(timeout=IDLE)

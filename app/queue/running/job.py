@@ -42,7 +42,7 @@ class RunningRQJob:
         return number_of(self._job)
 
     def claim(self, judge: Callable[[BaseException], bool]) -> bool:
-        """Say yes once, to the task that is the job's own; it judges what it will have raised."""
+        """Say yes once: to the first task that is called in the job, which is the job's own."""
         if self._claimed:
             return False
         self._claimed = True
@@ -104,7 +104,7 @@ class RunningRQJob:
             self._is_logged = False
             logger.exception("job.not_logged")
             return None
-        # Without a lock, for a handler of signals may be in here twice.
+        # Without a lock, for a signal's handler may be in here twice.
         journal: Journal = self.__dict__.setdefault("_made", made)
         if journal is made:
             self._journal = made

@@ -57,7 +57,7 @@ class Journal:
     """Takes words from any thread, at any time, and never holds more than the log may."""
 
     def __init__(self, job: RQJob, flusher: Flusher) -> None:
-        """Make one; the flusher is to be told of it."""
+        """Make one that asks this flusher to send; it has to be added to it as well."""
         self._job = job
         self._attempt = number_of(job)
         self._keys = [keys.job(job.id), keys.log(job.id)]
@@ -67,7 +67,7 @@ class Journal:
         self._sending = threading.RLock()
         prefix = os.urandom(6).hex()
         self._numbers = (f"{prefix}.{number}" for number in count(1))
-        # The last one alone is of interest.
+        # Only the last one matters.
         self._reports: deque[tuple[float, float, str | None]] = deque(maxlen=1)
         self._dropped = 0
         self._lines: deque[Line] = deque()

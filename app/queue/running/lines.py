@@ -7,7 +7,7 @@ MOST_LINES = 1_000
 """Lines that a job's log keeps, the last ones."""
 
 MOST_BYTES = 65_536
-"""Bytes that a job's log keeps, as Redis holds its lines."""
+"""Bytes of text that a job's log keeps; what is told of each line, as its time, is not counted."""
 
 CUT = " … [cut]"
 

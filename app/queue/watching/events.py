@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app.errors import RedisUnavailable
 from app.queue import keys
-from app.queue.event import NEWEST, Filter, Position, position_of_newest, written
+from app.queue.event import NEWEST, Filter, Position, position_of_first, written
 from app.queue.watching.listeners import Listeners
 from app.queue.watching.looks import Looks
 from app.queue.watching.replay import Replay
@@ -38,11 +38,11 @@ class Events:
     """Reads the stream, and hands each entry to those who listen for it."""
 
     def __init__(self, client: redis.asyncio.Redis, reader: BatchWriter) -> None:
-        """Block on a client of its own; what is asked besides goes by a reader shared with others.
+        """Read the stream by one client, and ask all else by another.
 
         Args:
-            client: waits longer than `BLOCK` for an answer.
-            reader: sends commands, as for look-ups.
+            client: its own, on which it blocks; waits longer than `BLOCK` for an answer.
+            reader: shared with the look-ups.
         """
         client.set_response_callback("XREAD", _entries)  # type: ignore[arg-type]
         self.replay = Replay(reader)
@@ -62,7 +62,7 @@ class Events:
 
     @asynccontextmanager
     async def of_job(self, job_id: str) -> AsyncIterator[Subscription]:
-        """Listen to one job, be there such a one or not; nothing after the first line is missed.
+        """Listen to one job, whether there is one or not; once inside, no event is missed.
 
         Raises:
             RedisUnavailable.
@@ -118,11 +118,9 @@ class Events:
         self._use()
         if self._closed or self._reading is not None:
             return
-        [reply] = await self._reader.write([NEWEST])
-        if isinstance(reply, Exception):
-            raise RedisUnavailable(reason=reply) from reply
+        [reply] = await self._reader.ask(NEWEST)
         if self._reading is None:  # nobody was quicker
-            self._listeners.position = position_of_newest(reply)
+            self._listeners.position = position_of_first(reply)
             self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:

@@ -57,7 +57,7 @@ class Listeners:
         self.jobs.setdefault(key, Watched()).listeners.add(subscription)
 
     def drop_from_job(self, key: bytes, subscription: Subscription) -> None:
-        """Let somebody watch a job no more."""
+        """Take somebody off who has watched a job."""
         listeners = self.jobs[key].listeners
         listeners.discard(subscription)
         if not listeners:
@@ -68,7 +68,7 @@ class Listeners:
         self.filters.setdefault(wanted, set()).add(subscription)
 
     def drop_from_filter(self, wanted: Filter, subscription: Subscription) -> None:
-        """Let somebody have these events no more."""
+        """Take somebody off who has had these events."""
         listeners = self.filters[wanted]
         listeners.discard(subscription)
         if not listeners:
@@ -92,7 +92,7 @@ class Listeners:
             self.position = position_of(entries[-1][0].decode())
 
     def end_all(self) -> None:
-        """Let nobody here be given any more."""
+        """End all of them; they are given nothing more."""
         for watched in self.jobs.values():
             for listener in watched.listeners:
                 listener.end()

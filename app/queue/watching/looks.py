@@ -9,9 +9,9 @@ import logging
 
 from app.errors import RedisUnavailable
 from app.queue import keys
-from app.queue.event import NEWEST, Position, position_of_newest, seen_event
+from app.queue.event import NEWEST, Position, position_of_first, seen_event
 from app.queue.watching.listeners import Listeners
-from app.queue.writer import BatchWriter
+from app.queue.writer import BatchWriter, raise_first_error
 
 EVERY = 0.25  # seconds between two looks
 PATIENCE = 0.1  # seconds that the reader of the stream is waited for
@@ -43,7 +43,8 @@ class Looks:
         watched = list(self._listeners.jobs)
         commands = [("HMGET", keys.job(job_id.decode()), *_SHOWN) for job_id in watched]
         *found, newest = await self._reader.write([*commands, NEWEST])
-        as_of = position_of_newest(newest)
+        raise_first_error([newest])  # what fails of a job's is that job's trouble
+        as_of = position_of_first(newest)
         if not await self._is_told(as_of):
             return  # what differs may be on its way; the next look sees it again
         for job_id, fields in zip(watched, found, strict=True):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app.errors import RedisUnavailable
 from app.queue import keys
 from app.queue.event import (
     NEWEST,
@@ -12,11 +11,11 @@ from app.queue.event import (
     Position,
     job_of,
     position_of,
-    position_of_newest,
+    position_of_first,
     read_event,
     written,
 )
-from app.queue.writer import BatchWriter, Command
+from app.queue.writer import BatchWriter
 
 CHUNK = 500  # entries of one read
 AT_ONCE = 4  # reads
@@ -45,8 +44,10 @@ class Replay:
         Raises:
             RedisUnavailable.
         """
-        oldest, newest = await self._ask(("XRANGE", keys.EVENTS, "-", "+", "COUNT", 1), NEWEST)
-        return position_of_newest(oldest), position_of_newest(newest)
+        oldest, newest = await self._reader.ask(
+            ("XRANGE", keys.EVENTS, "-", "+", "COUNT", 1), NEWEST
+        )
+        return position_of_first(oldest), position_of_first(newest)
 
     async def of_job(self, job_id: str, after: Position) -> list[Event]:
         """Give a job's events that follow a position.
@@ -93,12 +94,7 @@ class Replay:
     async def _entries(self, after: Position) -> Sequence[Any]:
         async with self._turn:
             start = f"({written(after)}"
-            [entries] = await self._ask(("XRANGE", keys.EVENTS, start, "+", "COUNT", CHUNK))
+            chunk = "XRANGE", keys.EVENTS, start, "+", "COUNT", CHUNK
+            entries: Sequence[Any]
+            [entries] = await self._reader.ask(chunk)
             return entries
-
-    async def _ask(self, *commands: Command) -> list[Sequence[Any]]:
-        replies = await self._reader.write(commands)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise RedisUnavailable(reason=reply) from reply
-        return replies

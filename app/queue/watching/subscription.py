@@ -28,7 +28,7 @@ class Subscription:
         self._wake()
 
     def end(self) -> None:
-        """Let nothing more come."""
+        """End it: nothing is added any more."""
         self.ended = True
         self._wake()
 

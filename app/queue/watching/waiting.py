@@ -1,4 +1,4 @@
-"""Waiting for a job's end: pushed by its event, never asked for again and again."""
+"""Waiting for a job's end: its event is pushed, nobody polls."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ class Waiting:
     async def _ended(self, job_id: str, seconds: float) -> Job | None:
         clock = asyncio.get_running_loop().time
         until = clock() + seconds
-        # To listen comes first: an end between the two would be seen by nobody.
+        # It listens first: an end between the two would be seen by nobody.
         async with self._events.of_job(job_id) as heard:
             seen = await self._lookup.seen(job_id)
             self._events.know(job_id, seen.job.status, seen.newest)

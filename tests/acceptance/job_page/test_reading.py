@@ -200,15 +200,44 @@ def test_text_stands_out_by_day_and_by_night(by_night, service, status):
     assert contrasts(page) == []
 
 
-def test_times_are_those_of_the_reader_s_own_zone(page, service):
+@pytest.fixture
+def in_kolkata(page):
+    """The browser of somebody whose clock is five and a half hours ahead of UTC."""
     page.browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kolkata"})
-    try:
-        job_id = service.climb("?run_at=2030-01-01T00:00:00Z")
-        page.open(job_id)
-        page.find("#details time", "5:30:00")
-        assert page.all('time[datetime="2030-01-01T00:00:00.000Z"]')
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+    yield page
+    page.browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+def test_times_are_those_of_the_reader_s_own_zone(in_kolkata, service):
+    in_kolkata.open(service.climb("?run_at=2030-01-01T00:00:00Z"))
+
+    in_kolkata.find("#details time", "5:30:00")
+    assert in_kolkata.all('time[datetime="2030-01-01T00:00:00.000Z"]')
+
+
+def in_own_zone(page):
+    """Give the times of a page as they would be shown in the reader's own zone, and as they are."""
+    return page.script(
+        "return [...document.querySelectorAll('time:not([data-clock])')].map((time) => ["
+        "new Date(time.dateTime).toLocaleString("
+        "undefined, { dateStyle: 'medium', timeStyle: 'medium' }), time.textContent])"
+    )
+
+
+def test_the_times_of_a_share_link_are_those_of_the_reader_s_own_zone(in_kolkata, service):
+    page = in_kolkata
+    page.open(service.climb("?run_at=2030-01-01T00:00:00Z"))
+    page.press("Share")
+    address = page.find("#address").get_property("value")
+
+    [(expected, shown)] = in_own_zone(page)
+    assert shown == expected
+    page.browser.get(address)
+    page.find("#details time", "5:30:00")
+    times = in_own_zone(page)
+    assert len(times) == 3  # when it expires, when it was created, and when it runs
+    assert all(shown == expected for expected, shown in times)
+    assert page.console() == []
 
 
 def test_without_script_the_page_loads_itself_again_and_its_buttons_work(

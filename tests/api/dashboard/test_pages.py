@@ -170,21 +170,25 @@ def test_readers_that_take_nothing_hold_no_thread(settings):
 @pytest.mark.parametrize("cut_off", [True, False])
 def test_it_works_behind_a_proxy_with_a_root_path(settings, redis_url, queue, shipped, cut_off):
     job = queue.enqueue("math.sqrt", 4)
-    chosen = settings.model_copy(update={"redis_url": SecretStr(redis_url)})
+    chosen = settings.model_copy(update={"redis_url": SecretStr(redis_url), "root_path": "/svc"})
     app = create_app(chosen, shipped)
     prefix = "" if cut_off else "/svc"
-    with TestClient(app, "http://127.0.0.1", root_path="/svc") as client:
+    with TestClient(app, "http://127.0.0.1") as client:
         page = client.get(f"{prefix}/dashboard/0/view/job/{job.id}")
         files = [
             client.get(prefix + name.removeprefix("/svc")).status_code
             for name in re.findall(r'"(/svc/dashboard/static/[^"]*)"', page.text)
         ]
         data = client.get(f"{prefix}/dashboard/0/data/job/{job.id}.json")
+        missing = client.get(f"{prefix}/dashboard/0/data/nothing.json")
 
     assert page.status_code == data.status_code == 200
     assert files == [200] * 7
     assert 'var url = "/svc/dashboard/"' in page.text
     assert f'<a href="/svc/jobs/{job.id}">' in page.text
+    problem = missing.json()
+    assert problem["type"] == "/svc/problems/unknown-route"
+    assert problem["instance"] == "/svc/dashboard/0/data/nothing.json"
 
 
 def test_an_rq_dashboard_without_a_name_that_we_replace_stops_the_start(settings, monkeypatch):

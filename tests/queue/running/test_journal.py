@@ -36,32 +36,27 @@ def kept(raw):
     return lambda: [json.loads(line) for line in raw.lrange("task-api:log:an-id", 0, -1)]
 
 
-def test_batches_are_joined_in_the_ring_and_the_bytes_are_counted(journal, kept, raw):
+def test_batches_are_joined_in_the_ring_and_a_thousand_lines_are_kept(journal, kept, raw):
     for number in range(5):
         journal.printed("stdout", f"{number}\n" * 300)
         journal.flush()
 
-    assert [line["message"] for line in kept()] == [
-        *["1"] * (len(kept()) - 900),
-        *["2"] * 300,
-        *["3"] * 300,
-        *["4"] * 300,
-    ][-len(kept()) :]
-    total, size, _ = raw.hget("rq:job:an-id", "log").split()
-    assert int(total) == 1500
-    assert int(size) == sum(map(len, raw.lrange("task-api:log:an-id", 0, -1))) <= MOST_BYTES
+    expected = [*["1"] * (MOST_LINES - 900), *["2"] * 300, *["3"] * 300, *["4"] * 300]
+    assert [line["message"] for line in kept()] == expected
+    assert raw.hget("rq:job:an-id", "log").startswith("1500 1000 ")  # lines, bytes of text
 
 
-def test_the_ring_keeps_a_thousand_short_lines_and_not_one_more(raw, job, redis_client):
-    journal = Journal(job, Flusher())
-    journal._as_json = lambda line: line.message  # so short that the bytes do not count
-
-    for _ in range(3):
-        journal.printed("stdout", "x\n" * 700)
+def test_the_bytes_of_the_text_alone_are_counted_as_json_writes_it(journal, kept, raw):
+    for text in ('"quoted"', 'a "message":"in it"}', "é" * 10, "x" * 8_000):
+        journal.printed("stdout", f"{text}\n")
+    journal.flush()
+    for _ in range(10):
+        journal.printed("stdout", "y" * 8_000 + "\n")
         journal.flush()
 
-    assert raw.llen("task-api:log:an-id") == MOST_LINES
-    assert raw.hget("rq:job:an-id", "log").startswith("2100 1000 ")
+    texts = [line["message"] for line in kept()]
+    assert texts == ["y" * 8_000] * (MOST_BYTES // 8_000)
+    assert raw.hget("rq:job:an-id", "log").startswith(f"14 {8_000 * len(texts)} ")
 
 
 def test_lines_that_were_dropped_here_count_as_written(journal, raw):

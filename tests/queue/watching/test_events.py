@@ -14,7 +14,8 @@ from app.local.ports import any_free
 from app.options import JobOptions
 from app.queue import keys
 from app.queue.connection import ANSWER_TIMEOUT, connect_async
-from app.queue.event import Filter
+from app.queue.event import MOST_EVENTS, Filter
+from app.queue.scripts import script
 from app.queue.transaction import Transaction
 from app.queue.watching import events as events_module
 from app.queue.watching import subscription
@@ -280,6 +281,24 @@ async def test_what_a_look_has_told_is_not_told_again_by_an_entry_that_comes_lat
     assert (seen.status, seen.position) == ("started", None)
     assert told.status == "finished"
     assert told.position is not None
+
+
+async def test_a_look_that_fails_is_not_the_last(settings, redis_client):
+    redis_client.hset(keys.job("a"), "status", "queued")
+    async with reading(settings) as events, events.of_job("a") as listener:
+        events.know("a", "queued", events.position)
+        redis_client.set(keys.EVENTS, "no stream")
+        await asyncio.sleep(0.4)
+        redis_client.delete(keys.EVENTS)
+        redis_client.hset(keys.job("a"), "status", "stopped")
+
+        [seen] = await heard(listener, 1)
+
+    assert seen.status == "stopped"
+
+
+async def test_scripts_and_python_keep_as_many_events():
+    assert f"local MOST_EVENTS = {MOST_EVENTS} " in script("ended")
 
 
 def add_status(pipeline, status):

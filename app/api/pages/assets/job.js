@@ -17,18 +17,6 @@ let every = SELDOM;
 let asking = null;
 let askAgain = false;
 
-// Times in the reader's own zone.
-function localise(within) {
-  for (const time of within.querySelectorAll("time:not([title])")) {
-    const moment = new Date(time.dateTime);
-    time.title = time.dateTime;
-    time.textContent =
-      "clock" in time.dataset
-        ? moment.toLocaleTimeString(undefined, { hourCycle: "h23" })
-        : moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  }
-}
-
 // The page as it stands now; one question at a time, and one more for who asks meanwhile.
 function refresh() {
   askAgain = asking !== null;
@@ -73,7 +61,7 @@ function showProgress({ percent, message }) {
     return;
   }
   bar.value = percent;
-  document.getElementById("percent").textContent = `${Number(percent.toPrecision(6))} %`;
+  document.getElementById("percent").textContent = `${Number(percent.toFixed(1))} %`;
   document.getElementById("message").textContent = message ?? "";
 }
 
@@ -169,7 +157,6 @@ async function look() {
   }
 }
 
-localise(document);
 if (!hasEnded()) {
   lines.scrollTop = lines.scrollHeight;
   listen();

@@ -6,50 +6,18 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 
-import fakeredis
 import pytest
 from pydantic import SecretStr
 from rq.job import Job as RQJob
 from rq.results import Result
 
 from app.api import shared_view
-from app.catalogue import Catalogue
-from app.main import create_app
 from app.queue import shares
 from app.queue.wire import WireSerializer
-from app.tasks import task
+from tests.api.job_page.greeting import BROWSER, enqueue
 
-BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 DAY = 86_400
 PRIVATE = "very-private"
-
-
-@task
-def greet(name: str = "you") -> str:
-    return name
-
-
-@pytest.fixture
-def server():
-    return fakeredis.FakeServer()
-
-
-@pytest.fixture
-def stored(server):
-    """What the API keeps, for the test to change."""
-    return fakeredis.FakeRedis(server=server)
-
-
-@pytest.fixture
-def api(make_client, settings, server):
-    client = fakeredis.FakeAsyncRedis(server=server)
-    return make_client(app=create_app(settings, Catalogue([greet]), client))
-
-
-def enqueue(api, query="", **args):
-    answer = api.post(f"/tasks/greet{query}", json=args)
-    assert answer.status_code == 202, answer.text
-    return answer.json()
 
 
 def share(api, job, query=""):
@@ -237,14 +205,14 @@ def test_the_activity_log_has_the_route_and_not_the_token(api, activity):
     assert records[0]["job_id"] == job["id"]
 
 
-def test_the_server_s_own_access_log_has_no_token(api, serve):
+def test_the_server_s_own_access_log_has_no_token(api, serve, catalogue):
     logger = logging.getLogger("uvicorn.access")
     written, level = io.StringIO(), logger.level
     handler = logging.StreamHandler(written)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        served = serve(Catalogue([greet]))
+        served = serve(catalogue)
         status, _ = served.ask("GET", "/shared/a.1.b?format=json")
         served.stop()
     finally:
@@ -284,8 +252,8 @@ def test_its_stream_shows_no_more_than_the_link(api, stored, part, accept):
     assert PRIVATE not in answer.text
 
 
-def test_one_who_comes_back_is_told_what_it_missed_and_no_more(make_client, redis_url):
-    api = make_client(Catalogue([greet]), redis_url=SecretStr(redis_url))
+def test_one_who_comes_back_is_told_what_it_missed_and_no_more(make_client, redis_url, catalogue):
+    api = make_client(catalogue, redis_url=SecretStr(redis_url))
     job = enqueue(api, f"?label={PRIVATE}&queue=low")
     path = path_of(share(api, job))
     api.post(f"/jobs/{job['id']}/cancel")

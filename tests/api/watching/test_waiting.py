@@ -14,45 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import SecretStr
 
-from app.catalogue import load_catalogue
-from app.local.embedded import EmbeddedRedis
 from app.local.ports import any_free
 from app.queue.watching.events import Events
-from app.settings import Settings
-from tests.api.watching import ask
-from tests.worker.fixtures import start, worker_settings  # noqa: F401
+from tests.api.watching.requests import ask
 from tests.worker.processes import ROOT, SAMPLES
 
 MAIL = {"to": "ada@example.com", "subject": "Hello", "body": "It works"}
-COMMANDS = {
-    "ours": (),
-    "stock": ("-m", "rq.cli", "worker", "--quiet", "high", "default", "low"),
-}
-
-
-@pytest.fixture
-def samples():
-    return load_catalogue(Settings(task_modules=(SAMPLES,)))
-
-
-@pytest.fixture
-def served(serve, redis_url, samples):
-    """The API of the sample tasks, on the real Redis."""
-    return serve(samples, redis_url=SecretStr(redis_url))
-
-
-@pytest.fixture(params=COMMANDS)
-def worker(request, start):  # noqa: F811
-    """Each of the two workers, as a process that waits for jobs."""
-    return start(*COMMANDS[request.param])
-
-
-@pytest.fixture
-def own_redis(tmp_path):
-    server = EmbeddedRedis(tmp_path / "own", port=any_free("127.0.0.1"))
-    server.start()
-    yield server
-    server.stop()
 
 
 def wait_in_a_thread(served, *request, **headers):
@@ -93,6 +60,23 @@ def test_a_job_whose_result_is_kept_for_no_time_is_answered_as_its_end_told(serv
 
     assert (answer.status, job["status"]) == (200, "finished")
     assert job["ended_at"] is not None
+
+
+@pytest.mark.parametrize("at_first", [{}, {"Prefer": "wait=20"}])
+def test_a_request_that_is_sent_again_waits_if_it_says_so_this_time(served, worker, at_first):
+    request = "POST", "/tasks/add", {"left": 2}
+    key = {"Idempotency-Key": "k"}
+    _, first, _ = ask(served, *request, **key, **at_first)
+
+    answer, job, _ = ask(served, *request, **key, Prefer="wait=20")
+    stored, accepted, _ = ask(served, *request, **key)
+
+    assert (answer.status, job["status"], job["result"]) == (200, "finished", 3)
+    assert answer.headers["preference-applied"] == "wait=20"
+    assert (stored.status, accepted["status"]) == (202, "queued")
+    assert first["id"] == job["id"] == accepted["id"]
+    for each in (answer, stored):
+        assert each.headers["idempotent-replayed"] == "true"
 
 
 @pytest.mark.parametrize(("told", "expected"), [("finished", 200), ("deleted", 410)])
@@ -198,7 +182,7 @@ def test_a_caller_that_leaves_is_waited_for_no_longer_and_logged_as_such(
     assert all(line["duration"] < 5 for line in lines)
 
 
-def test_a_thousand_callers_wait_on_a_handful_of_connections(served, redis_client, start):  # noqa: F811
+def test_a_thousand_callers_wait_on_a_handful_of_connections(served, redis_client, start):
     async def wait():
         reader, writer = await asyncio.open_connection(*served.address)
         body = json.dumps({"left": 1}).encode()
@@ -232,7 +216,7 @@ def test_a_thousand_callers_wait_on_a_handful_of_connections(served, redis_clien
     assert all(b'"status":"finished"' in answer for answer in answers)
 
 
-def test_redis_may_go_away_and_come_back_while_callers_wait(serve, samples, own_redis, start):  # noqa: F811
+def test_redis_may_go_away_and_come_back_while_callers_wait(serve, samples, own_redis, start):
     served = serve(samples, redis_url=SecretStr(own_redis.url))
     _, job, _ = ask(served, "POST", "/tasks/add", {"left": 1})
     waiting = [
@@ -292,11 +276,15 @@ def test_the_server_s_end_answers_those_who_wait_as_things_stand(redis_url, tmp_
                 time.sleep(0.05)
         path = f"/jobs/{job['id']}"
         waiting = wait_in_a_thread(served, "GET", path, Prefer="wait=60")
-        streams = [threading.Thread(target=read_to_the_end, args=(served, p), daemon=True)
-                   for p in (f"{path}/events", "/events")]  # fmt: skip
+        paths = (f"{path}/events", "/events")
+        under_way = threading.Barrier(len(paths) + 1)
+        streams = [
+            threading.Thread(target=read_to_the_end, args=(served, each, under_way), daemon=True)
+            for each in paths
+        ]
         for each in streams:
             each.start()
-        time.sleep(0.5)
+        under_way.wait(20)
         begun = time.monotonic()
         server.send_signal(signal.SIGTERM)
 
@@ -320,9 +308,11 @@ class Elsewhere:
         self.address = ("127.0.0.1", port)
 
 
-def read_to_the_end(served, path):
+def read_to_the_end(served, path, under_way):
     with socket_of(served) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        assert connection.recv(65_536)
+        under_way.wait(20)
         while connection.recv(65_536):
             pass
 

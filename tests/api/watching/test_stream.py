@@ -10,51 +10,15 @@ import redis
 from pydantic import SecretStr
 
 from app.api import all_events, event_stream, job_events
-from app.catalogue import load_catalogue
-from app.local.embedded import EmbeddedRedis
-from app.local.ports import any_free
 from app.queue import keys
 from app.queue.watching import replay
-from app.settings import Settings
-from tests.api.watching import ask, stream
-from tests.worker.fixtures import start, worker_settings  # noqa: F401
-from tests.worker.processes import SAMPLES
-
-COMMANDS = {
-    "ours": (),
-    "stock": ("-m", "rq.cli", "worker", "--quiet", "--with-scheduler", "high", "default", "low"),
-}
-
-
-@pytest.fixture
-def samples():
-    return load_catalogue(Settings(task_modules=(SAMPLES,)))
-
-
-@pytest.fixture
-def served(serve, redis_url, samples):
-    """The API of the sample tasks, on the real Redis."""
-    return serve(samples, redis_url=SecretStr(redis_url))
-
-
-@pytest.fixture(params=COMMANDS)
-def worker(request, start):  # noqa: F811
-    """Each of the two workers, as a process that waits for jobs."""
-    return start(*COMMANDS[request.param])
+from tests.api.watching.requests import ask, stream
 
 
 @pytest.fixture
 def queued(request):
     """What the scheduler of a worker leaves in the stream: RQ's own leaves nothing."""
     return ["queued"] if request.node.callspec.params["worker"] == "ours" else []
-
-
-@pytest.fixture
-def own_redis(tmp_path):
-    server = EmbeddedRedis(tmp_path / "own", port=any_free("127.0.0.1"))
-    server.start()
-    yield server
-    server.stop()
 
 
 def post(served, path, **arguments):

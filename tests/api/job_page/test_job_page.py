@@ -11,12 +11,10 @@ from rq.job import Job as RQJob
 from rq.results import Result
 
 from app.api.page import LONGEST_TEXT
-from app.catalogue import Catalogue
 from app.main import create_app
 from app.queue.wire import WireSerializer
-from app.tasks import task
+from tests.api.job_page.greeting import BROWSER, enqueue
 
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FROM_ITS_OWN_FORM = {**BROWSER, "Sec-Fetch-Site": "same-origin"}
 ATTACK = (
     """</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>" onclick='x' {{7*7}}"""
@@ -33,11 +31,6 @@ STATUSES = [
 ]
 
 
-@task
-def greet(name: str = "you") -> str:
-    return name
-
-
 class Elements(HTMLParser):
     """Every element of a page, with its attributes."""
 
@@ -51,29 +44,6 @@ class Elements(HTMLParser):
 
     def named(self, tag):
         return [attributes for found, attributes in self.found if found == tag]
-
-
-@pytest.fixture
-def server():
-    return fakeredis.FakeServer()
-
-
-@pytest.fixture
-def stored(server):
-    """What the API keeps, for the test to change."""
-    return fakeredis.FakeRedis(server=server)
-
-
-@pytest.fixture
-def api(make_client, settings, server):
-    client = fakeredis.FakeAsyncRedis(server=server)
-    return make_client(app=create_app(settings, Catalogue([greet]), client))
-
-
-def enqueue(api, query="", **args):
-    answer = api.post(f"/tasks/greet{query}", json=args)
-    assert answer.status_code == 202, answer.text
-    return answer.json()
 
 
 def end(stored, job, **outcome):
@@ -142,7 +112,7 @@ def test_what_the_page_loads_is_there_and_named_by_its_content(api):
     loaded = [each["href"] for each in elements.named("link")]
     loaded += [each["src"] for each in elements.named("script")]
 
-    assert len(loaded) == 3
+    assert len(loaded) == 4
     for address in loaded:
         answer = api.get(address)
         assert answer.status_code == 200
@@ -150,10 +120,11 @@ def test_what_the_page_loads_is_there_and_named_by_its_content(api):
     assert api.get(loaded[-1]).headers["content-type"].startswith("text/javascript")
 
 
-def test_links_and_forms_lead_through_a_proxy_that_cuts_a_prefix_off(make_client, settings):
-    app = create_app(settings, Catalogue([greet]), fakeredis.FakeAsyncRedis())
-    app.root_path = "/jobs-of-mine"
-    api = make_client(app=app)
+def test_links_and_forms_lead_through_a_proxy_that_cuts_a_prefix_off(
+    make_client, settings, catalogue
+):
+    chosen = settings.model_copy(update={"root_path": "/jobs-of-mine"})
+    api = make_client(app=create_app(chosen, catalogue, fakeredis.FakeAsyncRedis()))
     job = enqueue(api)
 
     elements = Elements(page(api, job))
@@ -162,7 +133,7 @@ def test_links_and_forms_lead_through_a_proxy_that_cuts_a_prefix_off(make_client
     targets += [each["action"] for each in elements.named("form")]
     targets += [each["src"] for each in elements.named("script")]
     assert targets
-    assert all(target.startswith("/jobs-of-mine/") for target in targets)
+    assert all(re.match(r"/jobs-of-mine/(jobs|pages|dashboard)/", target) for target in targets)
     answer = api.post(f"/jobs/{job['id']}/cancel", headers=BROWSER, follow_redirects=False)
     assert answer.headers["location"] == f"/jobs-of-mine/jobs/{job['id']}"
 
@@ -192,7 +163,17 @@ def test_the_page_says_what_is_known_of_the_job(api, stored):
     assert Elements(text).named("progress") == [
         {"aria-label": "Progress", "max": "100", "value": "37.5"}
     ]
+    assert "37.5 %" in text
     assert "half &amp; half" in text
+
+
+@pytest.mark.parametrize(("percent", "shown"), [(100 / 3, "33.3 %"), (40, "40 %"), (0.04, "0 %")])
+def test_a_person_is_told_no_more_than_tenths_of_a_percent(api, stored, percent, shown):
+    job = enqueue(api)
+    progress = f'{{"percent": {percent}, "message": null, "updated_at": "2026-01-01T00:00:00Z"}}'
+    stored.hset(f"rq:job:{job['id']}", "progress", progress)
+
+    assert f'<span id="percent">{shown}</span>' in page(api, job)
 
 
 def test_a_finished_job_shows_its_result_and_the_way_to_it(api, stored):
