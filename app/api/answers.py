@@ -13,8 +13,11 @@ from app.errors import (
     NotOnLoopback,
     RedisUnavailable,
     TaskApiError,
+    WrongRootPath,
 )
 from app.models import ENDED, Job
+
+_OF_EVERY_ROUTE = (RedisUnavailable, NotOnLoopback, WrongRootPath, InternalError)
 
 
 def job_response(job: Job, status: int = 200) -> Response:
@@ -39,7 +42,7 @@ def waited_response(job: Job, seconds: int) -> Response:
 
 def answers(*errors: type[TaskApiError], changes: bool = True) -> dict[int | str, dict[str, Any]]:
     """Document the refusals of a route, as FastAPI's `responses`; those of every route included."""
-    listed: list[type[TaskApiError]] = [*errors, RedisUnavailable, NotOnLoopback, InternalError]
+    listed: list[type[TaskApiError]] = [*errors, *_OF_EVERY_ROUTE]
     if changes:
         listed.append(CrossSiteRequest)
     by_status: dict[int | str, list[type[TaskApiError]]] = {}

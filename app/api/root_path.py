@@ -28,7 +28,7 @@ class RootPathMiddleware:
             raise WrongRootPath(said=said, known=self._root)
         if not self._root:
             return
-        scope["root_path"] = self._root
+        scope["root_path"] = scope["app_root_path"] = self._root
         path = scope["path"]
         if path == self._root:
             scope["path"] = f"{path}/"
@@ -37,5 +37,5 @@ class RootPathMiddleware:
 
 
 def root_of(scope: Scope) -> str:
-    """Give the root path of a request; `root_path` of one to a mounted app has the mount in it."""
-    return str(scope.get("app_root_path", scope.get("root_path", "")))
+    """Give the root path of a request; its `root_path` has within a mounted app the mount, too."""
+    return str(scope.get("app_root_path", ""))

@@ -82,7 +82,8 @@ class Stable:
         self._slot.clear()
         hear, self._wake = os.pipe()
         tie = lifeline(signal.SIGKILL)
-        gc.freeze()  # what is loaded so far stays shared with the child, not copied at a collection
+        if not gc.get_freeze_count():  # once, for what is frozen is never collected
+            gc.freeze()  # so what is loaded stays shared with the child, not copied at a collection
         self._started = time.monotonic()
         _flush()  # what is written but not sent would be sent by the child too
         self.pid = os.fork()

@@ -59,13 +59,11 @@ class Supervisor:
         self._held_up = HeldUp(worker.key, self._recovery, stable.look_ahead)
         self._signals = Signals(grace)
         self._commands: Commands | None = None
+        self._beating = Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before()))
         self._listening = Duty(self._listen)
-        # What has expired while nobody could renew it is not taken from a worker that lives: the
-        # others get one lease to renew theirs, after Redis was away, after we stood still, and after
-        # our own start.
         self._take_over = Duty(self._take_over_expired, time.monotonic() + lease)
         self._duties = [
-            Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before())),
+            self._beating,  # the first: it finds out whether Redis is back
             self._listening,
             Duty(self._scheduler.look),
             self._take_over,
@@ -151,8 +149,9 @@ class Supervisor:
                     # Redis is there and refuses: a key of another type, or no memory left.
                     logger.error("worker.refused_by_redis error=%s", error)  # noqa: TRY400
                     duty.due = now + self._lease / 3
+                    if duty is self._beating:
+                        self._spare_the_living()
                     continue
-                duty.due = now + AGAIN
                 self._lose_redis(error)
                 return
 
@@ -160,7 +159,7 @@ class Supervisor:
         """Note whether we were halted, or the machine slept: then so may have the other workers."""
         before, self._awake_at = self._awake_at, _uptime()
         if self._awake_at - before > self._lease / 2:
-            self._take_over.due = time.monotonic() + self._lease
+            self._spare_the_living()
 
     def _obey(self) -> None:
         if self._commands is None:
@@ -210,6 +209,8 @@ class Supervisor:
     def _listen(self) -> float:
         if self._commands is None:
             self._commands = Commands(self._worker.connection, self._worker.name)
+        else:
+            self._commands.ping()
         return self._lease
 
     def _take_over_expired(self) -> float:
@@ -229,11 +230,21 @@ class Supervisor:
         if not self._redis_away:
             logger.warning("worker.waiting_for_redis error=%s", error)
         self._redis_away = True
-        self._take_over.due = time.monotonic() + self._lease
         if self._commands is not None:
             self._commands.close()
             self._commands = None
             self._listening.due = 0.0
+        self._beating.due = 0.0
+        for duty in self._duties:
+            duty.due = max(duty.due, time.monotonic() + AGAIN)
+        self._spare_the_living()
+
+    def _spare_the_living(self) -> None:
+        """Give the others a lease to renew what has expired while nobody could, or we cannot know.
+
+        So it is after our own start, after Redis was away or refused, and after we stood still.
+        """
+        self._take_over.due = time.monotonic() + self._lease
 
     def _leave(self) -> None:
         self._stable.kill()  # there is one only where we leave by an exception

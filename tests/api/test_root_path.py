@@ -6,6 +6,8 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from app.main import create_app
 from app.settings import FIRST_SEGMENTS, Settings
@@ -201,6 +203,15 @@ def test_a_server_with_the_same_root_path_is_as_one_without(settings, shipped, p
     api = TestClient(app, BASE_URL, root_path=ROOT)
 
     assert api.get(f"{prefix}/tasks/send_email").json()["links"]["self"].startswith(ROOT)
+
+
+def test_an_application_may_mount_this_one_where_the_setting_says(settings, shipped):
+    app = create_app(settings.model_copy(update={"root_path": ROOT}), shipped)
+    outer = TestClient(Starlette(routes=[Mount(ROOT, app)]), BASE_URL)
+
+    assert outer.get(f"{ROOT}/").json()["links"]["tasks"] == f"{ROOT}/tasks"
+    assert outer.get(f"{ROOT}/nothing").json()["type"] == f"{ROOT}/problems/unknown-route"
+    assert f'href="{ROOT}/pages/job.css' in outer.get(f"{ROOT}/jobs/x/y", headers=BROWSER).text
 
 
 # The setting.

@@ -95,6 +95,19 @@ def test_a_finished_job_is_told_with_its_result_and_signed(told, receiver, work)
     assert callback.get_status() == "finished"
 
 
+@pytest.mark.parametrize("root", ["", "/tasks-api"])
+def test_a_message_links_the_job_as_the_service_shows_it(told, receiver, work, monkeypatch, root):
+    monkeypatch.setenv("TASK_API_ROOT_PATH", root)
+    job = told.put(sample.add, 2, 3, callback=receiver.url)
+
+    work()
+
+    [got] = receiver.received
+    address = f"{root}/jobs/{job.id}"
+    links = verify(got.body, got.headers, SECRET)["data"]["links"]
+    assert links == {"self": address, "result": f"{address}/result"}
+
+
 def test_a_failed_job_is_told_with_its_error_and_without_its_traceback(told, receiver, work):
     told.put(sample.fail, "no such luck", callback=receiver.url)
 

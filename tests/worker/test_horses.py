@@ -1,5 +1,6 @@
 """The processes that run the jobs: how they die, are renewed, and are kept apart."""
 
+import gc
 import os
 import signal
 import threading
@@ -211,6 +212,18 @@ def test_an_isolated_task_has_a_process_of_its_own_for_each_job(work_ours, line)
     pids = [line.result(job) for job in (*alone, between, last)]
     assert len(set(pids)) == 4
     assert not any(alive(pid) for pid in pids)
+
+
+def test_the_processes_that_came_and_went_leave_nothing_in_the_supervisor(work_ours, line):
+    line.put(sample.which_process_alone)
+    work_ours()
+    frozen = gc.get_freeze_count()  # is never collected
+
+    for _ in range(3):
+        line.put(sample.which_process_alone)
+    work_ours()
+
+    assert 0 < gc.get_freeze_count() <= frozen
 
 
 def test_an_isolated_task_that_dies_fails_alone(work_ours, line):

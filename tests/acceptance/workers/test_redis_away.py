@@ -17,7 +17,7 @@ def test_a_worker_goes_on_once_redis_is_back(start, own_redis, own_line):
     wait_until(lambda: own_line.again(job).is_finished, PATIENCE)
     for _ in range(2):
         own_redis.stop()
-        time.sleep(1)
+        time.sleep(2)
         own_redis.start()
         job = own_line.put(sample.add, 1)
         wait_until(lambda job=job: own_line.again(job).is_finished, 2)
@@ -26,6 +26,7 @@ def test_a_worker_goes_on_once_redis_is_back(start, own_redis, own_line):
     [name] = own_line.workers()
     wait_until(lambda: own_line.redis.publish(f"rq:pubsub:{name}", "{}"), 5)
     assert worker.log.count("horse.waiting_for_redis") <= 2
+    assert worker.log.count("worker.waiting_for_redis") <= 2
     assert worker.end() < 5
 
 
@@ -70,6 +71,23 @@ def test_a_long_job_outlives_an_outage(start, own_redis, own_line, sign):
     assert sign.begun == 1
     sign.give()
     wait_until(lambda: own_line.again(job).is_finished, PATIENCE)
+
+
+def test_nobody_is_taken_for_dead_where_redis_takes_no_writes(start, own_redis, own_line, sign):
+    workers = [start(redis_url=own_redis.url, TASK_API_TAKEOVER_AFTER="5") for _ in range(3)]
+    jobs = [own_line.put(sample.wait_for, sign.path) for _ in workers]
+    wait_until(lambda: sign.begun == 3, PATIENCE)
+    time.sleep(4)  # longer than they leave alone what has expired, after their start
+
+    own_line.redis.config_set("maxmemory", 1)
+    time.sleep(5)
+    own_line.redis.config_set("maxmemory", 0)
+    time.sleep(2)
+
+    sign.give()
+    for job in jobs:
+        wait_until(lambda job=job: own_line.again(job).is_finished, PATIENCE)
+    assert sign.begun == 3
 
 
 def test_told_to_end_while_redis_is_away_it_ends(start, own_redis, own_line):
