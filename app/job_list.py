@@ -13,8 +13,8 @@ LONGEST_CURSOR = 400  # characters
 Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR)]
 
 
-class JobQuery(BaseModel):
-    """Which jobs are wanted, and which page of them."""
+class JobFilter(BaseModel):
+    """Which jobs are wanted; each filter that is given has to fit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,6 +26,11 @@ class JobQuery(BaseModel):
     label: tuple[Label, ...] = Field(
         default=(), max_length=MOST_LABELS, description="all of these; repeatable"
     )
+
+
+class JobQuery(JobFilter):
+    """Which jobs are wanted, and which page of them."""
+
     limit: int = Field(default=50, ge=1, le=LARGEST_PAGE, description="jobs on a page, at most")
     cursor: Cursor | None = Field(default=None, description="`next` of the page before")
 

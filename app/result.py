@@ -20,8 +20,7 @@ class Result:
     def __init__(self, function: Callable[..., Any]) -> None:
         hint = hints_of(function)["return"]
         with schema_errors(place_of(function)):
-            self.adapter: TypeAdapter[Any] = TypeAdapter(hint)
-            self.schema: dict[str, Any] = self.adapter.json_schema(mode="serialization")
+            self.schema: dict[str, Any] = TypeAdapter(hint).json_schema(mode="serialization")
             self._model: type[BaseModel] = create_model(
                 "Result", __base__=_Root, __module__=function.__module__, root=(hint, ...)
             )

@@ -105,7 +105,7 @@ class _Exchange:
                 # is told nothing (RFC 9111, section 4.2.2), and some do for minutes.
                 headers.append(_NOT_KEPT)
             message["headers"] = headers
-            if any(name == b"content-length" for name, _ in headers):
+            if b"content-length" in dict(headers):
                 self._head = message
                 return  # a stream says no length, and whoever asked waits for its head
         elif message["type"] == "http.response.body":

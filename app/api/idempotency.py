@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pydantic_core
@@ -33,6 +33,8 @@ _QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])*)"(?:[ \t]*;[ -~]*)?')
 _BARE = re.compile(rb"[!#-~][ -~]*")
 _ESCAPED = re.compile(rb'\\(["\\])')
 
+_WITHOUT_KEY: AbstractContextManager[None] = nullcontext()
+
 
 class Idempotency:
     """The keys of one process's requests."""
@@ -41,8 +43,9 @@ class Idempotency:
         self._remember_for = remember_for  # seconds
         self._in_flight: set[str] = set()
 
-    @contextmanager
-    def hold(self, scope: Scope, route: str, request: Mapping[str, Any]) -> Iterator[Once | None]:
+    def hold(
+        self, scope: Scope, route: str, request: Mapping[str, Any]
+    ) -> AbstractContextManager[Once | None]:
         """Have a request's key in flight; gives what it is remembered by, None without a key.
 
         Args:
@@ -55,9 +58,12 @@ class Idempotency:
         """
         key = key_of(scope)
         if key is None:
-            yield None
-            return
+            return _WITHOUT_KEY
         record = keys.idempotency(scope["state"].get("caller", ANONYMOUS), route, key)
+        return self._hold(record, request)
+
+    @contextmanager
+    def _hold(self, record: str, request: Mapping[str, Any]) -> Iterator[Once]:
         if record in self._in_flight:
             raise IdempotencyKeyInFlight
         self._in_flight.add(record)

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from app.api.page import iso, page_response
+from app.api.page import page_response
+from app.api.page_values import iso
 from app.api.service import Service
 from app.api.shared_job import SharedJob
 from app.models import ENDED, Job, JobLog

@@ -5,14 +5,9 @@ job is text in it, escaped by Jinja.
 """
 
 import hashlib
-import json
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jinja2
 from fastapi.responses import HTMLResponse
@@ -20,10 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.api.negotiation import HTML, JSON, wanted
+from app.api.page_values import excerpt, iso, pieces, span, utc
 from app.api.root_path import root_of
 from app.models import Problem
-
-LONGEST_TEXT = 20_000  # characters of a result or of arguments; the rest is a link away
 
 SHARED = "/shared/"
 """The prefix of what a share link shows; what follows it is a secret."""
@@ -31,7 +25,6 @@ SHARED = "/shared/"
 WITH_PAGES = ("/jobs/", SHARED)
 """The prefixes of the addresses that answer a browser with a page, errors included."""
 
-_PIECE = re.compile(r"`([^`]+)`|\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)")
 _FOLDER = Path(__file__).parent / "pages"
 
 ASSETS = StaticFiles(directory=_FOLDER / "assets")
@@ -97,21 +90,6 @@ def _orders(scope: Scope) -> dict[str, str]:
     }
 
 
-class Excerpt(NamedTuple):
-    """A text of which a page shows so much."""
-
-    text: str
-    is_cut: bool
-
-
-class Piece(NamedTuple):
-    """A part of a sentence of ours: a command to be typed, a time, or neither."""
-
-    text: str
-    is_code: bool = False
-    moment: datetime | None = None
-
-
 @cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -131,49 +109,3 @@ def _templates() -> jinja2.Environment:
 def _version(asset: str) -> str:
     """Name the content of an asset, so that a browser may keep it until it is another."""
     return hashlib.sha256((_FOLDER / "assets" / asset).read_bytes()).hexdigest()[:12]
-
-
-def excerpt(value: Any) -> Excerpt:
-    """Give a value of JSON, a text as it is, no longer than a page can bear."""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return Excerpt(text[:LONGEST_TEXT], len(text) > LONGEST_TEXT)
-
-
-def pieces(sentence: str) -> Iterator[Piece]:
-    """Take a sentence apart: what it has between backquotes, and its times, are shown as such."""
-    end = 0
-    for found in _PIECE.finditer(sentence):
-        yield Piece(sentence[end : found.start()])
-        code, moment = found.groups()
-        yield Piece(code, is_code=True) if code else Piece(moment, moment=_moment(moment))
-        end = found.end()
-    yield Piece(sentence[end:])
-
-
-def utc(moment: datetime) -> str:
-    """Show a time to who has no script, which shows it in the reader's own zone."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def iso(moment: datetime) -> str:
-    """Give a time to the script."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def span(length: timedelta) -> str:
-    """Say how long something took."""
-    seconds = length.total_seconds()
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None  # an error's message may hold what only looks like a time

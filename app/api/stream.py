@@ -14,8 +14,7 @@ from app.api.negotiation import EVENT_STREAM, HTML, JSON, wanted
 from app.api.repeated import EACH_ONCE
 from app.api.service import Service, ServiceDep
 from app.errors import InvalidEventId, InvalidOptions, JobGone, UnknownJob, UnreadableJob
-from app.models import JobStatus
-from app.options import MOST_LABELS, Label
+from app.job_list import JobFilter
 from app.queue.event import Filter
 
 router = APIRouter(tags=["events"], dependencies=[EACH_ONCE])
@@ -65,17 +64,8 @@ class Resume(BaseModel):
     )
 
 
-class EventQuery(Resume):
-    """Which events are wanted, as `GET /jobs` has it."""
-
-    status: tuple[JobStatus, ...] = Field(
-        default=(), max_length=100, description="any of these; repeatable"
-    )
-    queue: str | None = Field(default=None, min_length=1, max_length=200)
-    task: str | None = Field(default=None, min_length=1, max_length=200)
-    label: tuple[Label, ...] = Field(
-        default=(), max_length=MOST_LABELS, description="all of these; repeatable"
-    )
+class EventQuery(JobFilter, Resume):
+    """Of which jobs the events are wanted, and from where on."""
 
 
 @router.get(

@@ -135,7 +135,7 @@ def _info(task: AnyTask, root: str) -> TaskInfo:
         queue=task.options.queue,
         timeout=task.options.timeout,
         retries=task.options.retries,
-        arguments=task.arguments.model.model_json_schema(),
-        result=task.result.adapter.json_schema(mode="serialization"),
+        arguments=task.arguments.schema,
+        result=task.result.schema,
         links={"self": address, "enqueue": address},
     )

@@ -25,8 +25,8 @@ from app.models import Job, JobError
 from app.options import JobOptions
 from app.queue import keys
 from app.queue.hashes import hash_of
+from app.queue.job_commands import NewJobs
 from app.queue.moment import moment_of_score, text_of
-from app.queue.new_job import NewJobs
 from app.queue.record import restored
 from app.queue.scripts import script
 from app.queue.writer import Command

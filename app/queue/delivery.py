@@ -19,8 +19,8 @@ from app.queue.attempts import completed, counted
 from app.queue.callback_secrets import callback_secrets
 from app.queue.hashes import Hash
 from app.queue.job_error import error_of, stopped_by
+from app.queue.links import links_of
 from app.queue.moment import moment_of_text
-from app.queue.new_job import links_of
 from app.queue.wire import load_result, load_traceback
 from app.settings import Settings
 

@@ -16,7 +16,8 @@ from app.options import JobOptions
 from app.queue import keys
 from app.queue.accept import Acceptance, Accepted, Once, is_plain, is_unknown_script
 from app.queue.connection import connect, connect_async
-from app.queue.new_job import NewJobs, join, prepare
+from app.queue.job_commands import NewJobs, join
+from app.queue.new_job import prepare
 from app.queue.transaction import Transaction
 from app.queue.writer import BatchWriter, Command, Execute, raise_first_error
 from app.settings import Settings

@@ -15,8 +15,8 @@ from app.queue.attempts import completed
 from app.queue.event import NEWEST, Position, position_of_first
 from app.queue.hashes import Hash, hash_of
 from app.queue.job_id import is_ours, is_possible
+from app.queue.links import links_of
 from app.queue.moment import moment_of_score
-from app.queue.new_job import links_of
 from app.queue.record import add_attempts, add_outcome, restored
 from app.queue.transaction import Pipeline
 from app.queue.writer import BatchWriter, Command

@@ -12,8 +12,8 @@ from app.options import MOST_PARENTS
 from app.queue import attempts
 from app.queue.hashes import Hash
 from app.queue.job_error import error_of, stopped_by
+from app.queue.links import links_of
 from app.queue.moment import moment_of_seconds, moment_of_text
-from app.queue.new_job import links_of
 from app.queue.wire import load_call, load_result, load_traceback
 from app.settings import Settings
 from app.signature import Json

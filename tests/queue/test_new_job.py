@@ -6,7 +6,9 @@ import pytest
 
 from app.errors import InvalidOptions, RedisUnavailable
 from app.options import DEFAULT_OPTIONS, JobOptions
-from app.queue.new_job import join, links_of, prepare
+from app.queue.job_commands import join
+from app.queue.links import links_of
+from app.queue.new_job import prepare
 from app.settings import Settings
 from app.tasks import task
 

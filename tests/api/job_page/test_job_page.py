@@ -10,7 +10,7 @@ import pytest
 from rq.job import Job as RQJob
 from rq.results import Result
 
-from app.api.page import LONGEST_TEXT
+from app.api.page_values import LONGEST_TEXT
 from app.main import create_app
 from app.queue.wire import WireSerializer
 from tests.api.job_page.greeting import BROWSER, enqueue

@@ -414,6 +414,7 @@ def test_streams_go_on_by_themselves_when_redis_was_away(serve, samples, own_red
 
 
 def test_a_thousand_streams_share_one_reader(served, redis_client):
+    before = len(redis_client.client_list())  # other tests may have left some behind
     path = f"/jobs/{post(served, 'add?delay=60', left=1)['id']}/events"
     with contextlib.ExitStack() as stack:
         streams = [
@@ -423,7 +424,7 @@ def test_a_thousand_streams_share_one_reader(served, redis_client):
         for each in streams[1::2]:
             each.events("job")
         assert len([c for c in redis_client.client_list() if c["cmd"] == "xread"]) == 1
-        assert len(redis_client.client_list()) <= 6
+        assert len(redis_client.client_list()) <= before + 5
         note(redis_client, path.split("/")[2], "queued")
 
         assert {statuses(each.events("status"))[0] for each in streams[1::2]} == {"queued"}
