@@ -645,8 +645,8 @@ class TestEnded:
         work(redis_client)
 
         assert explain(job.id).summary.endswith(
-            " in attempt 1 of 6: Hopeless: not today; 5 more attempts would have been left, but the "
-            "task's `give_up_on` names Hopeless."
+            " in attempt 1 of 6: Hopeless: not today; 5 more attempts would have been left, but "
+            "the task's `give_up_on` names Hopeless."
         )
         assert explain(job.id).gave_up == "the task's `give_up_on` names Hopeless"
 
