@@ -47,7 +47,7 @@ class RunningJob(Protocol):
     def attempt(self) -> int:
         """Which execution this is, counted from 1."""
 
-    def claim(self, judge: Callable[[BaseException], bool]) -> bool:
+    def claim(self, judge: Callable[[BaseException], str | None]) -> bool:
         """Say yes once: to the first task called in the job, which is the job's own.
 
         Args:

@@ -232,6 +232,7 @@ class IdempotencyKeyInFlight(TaskApiError):
     later."""
 
     status = 409
+    retry_after = 1
 
 
 class IdempotencyKeyReused(TaskApiError):

@@ -76,6 +76,9 @@ class Explanation(BaseModel):
         description="why it failed or was stopped, or why its last attempt did not succeed; no "
         "traceback"
     )
+    gave_up: str | None = Field(
+        description="why a failed one was not tried again while it had attempts left"
+    )
     canceled_because: str | None = Field(description="why it was canceled, and by whom")
     ended_at: datetime | None
     kept_until: datetime | None = Field(description="when an ended job expires")

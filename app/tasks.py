@@ -115,7 +115,7 @@ class Task(Generic[P, R]):
             pydantic.ValidationError: an argument does not fit.
         """
         job = context.running_job()
-        if job is None or not job.claim(self.is_final):
+        if job is None or not job.claim(self.final_by):
             value: R = self._run(**self.arguments.bind(*args, **kwargs))
             return value
         if self.is_async:
@@ -160,14 +160,18 @@ class Task(Generic[P, R]):
         """
         return Call(self, JobOptions(**options))
 
-    def is_final(self, error: BaseException) -> bool:
-        """Say whether no attempt is to follow one that ended with this exception."""
+    def final_by(self, error: BaseException) -> str | None:
+        """Say by which rule no attempt is to follow one that ended so; None where one may."""
         options = self.options
+        for kind in options.give_up_on:
+            if isinstance(error, kind):
+                return f"the task's `give_up_on` names {kind.__name__}"
         # Data that do not fit do not fit the next time either.
-        unfit = (InvalidArguments, InvalidResult, UnserializableResult)
-        if isinstance(error, (*options.give_up_on, *unfit)):
-            return True
-        return options.retry_on is not None and not isinstance(error, options.retry_on)
+        if isinstance(error, (InvalidArguments, InvalidResult, UnserializableResult)):
+            return "no attempt mends arguments or a result that do not fit"
+        if options.retry_on is not None and not isinstance(error, options.retry_on):
+            return f"the task's `retry_on` does not name {type(error).__name__}"
+        return None
 
     def _perform(self, job: context.RunningJob, args: Values, kwargs: Named) -> R:
         try:

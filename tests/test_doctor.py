@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from rq.utils import utcformat
 
 from app import __main__ as command
 from app.catalogue import Catalogue
-from app.doctor import machine, server
+from app.doctor import machine, permissions, server
 from app.doctor.examination import examine
 from app.doctor.finding import Finding, as_json, as_text, is_well
 from app.local.ports import any_free
@@ -120,7 +121,7 @@ def test_a_deployment_that_is_well_is_said_so(settings, redis_client, redis_url)
     report = json.loads(done.stdout)
     assert [each for each in report["findings"] if each["level"] != "ok"] == []
     assert (done.returncode, report["well"], done.stderr) == (0, True, "")
-    assert len(report["findings"]) == 20
+    assert len(report["findings"]) == 21
     assert {
         "check": "workers-tasks",
         "level": "ok",
@@ -140,7 +141,7 @@ def test_what_is_broken_is_the_exit_code_and_has_its_remedy_below(
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("fail  queues-served     no live worker serves high, default, low")
     assert lines[at + 1].strip() == "-> python worker.py high default low"
-    assert lines[-1] == "18 ok, 0 to look at, 2 broken"
+    assert lines[-1] == "19 ok, 0 to look at, 2 broken"
 
 
 def test_wrong_settings_are_a_finding_too(monkeypatch, capsys):
@@ -209,6 +210,76 @@ def test_what_redis_refuses_is_said(found, redis_client, redis_url):
 
 
 # Redis.
+
+
+@pytest.fixture
+def found_by(found, redis_client, redis_url):
+    """Examine it as a user with these rules of Redis' access lists."""
+
+    def found_by(check, *rules):
+        redis_client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">pass", *rules)
+        limited = redis_url.replace("redis://", "redis://limited:pass@")
+        return found(check, redis_url=SecretStr(limited))
+
+    yield found_by
+    redis_client.acl_deluser("limited")
+
+
+def test_a_user_that_may_do_all_is_told_so_and_nothing_is_done(found_by, redis_client):
+    finding = found_by("redis-user", "~rq:*", "~task-api:*", "&rq:pubsub:*", "+@all")
+
+    assert levels(finding) == ("ok", True)
+    assert redis_client.dbsize() == 0
+
+
+def test_the_remedy_for_a_user_with_too_few_commands_is_one_that_helps(found_by, redis_client):
+    rules = "~*", "&*", "+@all", "-xread", "-blmove", "-script|load", "-acl"
+
+    finding = found_by("redis-user", *rules)
+
+    assert finding.level == "fail"
+    assert "may not use BLMOVE, XREAD, SCRIPT LOAD; Redis says: " in finding.message
+    assert "'blmove'" in finding.message
+    _, _, remedy = finding.remedy.partition("SETUSER <user> ")
+    allowed = remedy.partition(",")[0].split()
+    assert allowed == ["+blmove", "+xread", "+script|load"]
+    assert levels(found_by("redis-user", *rules, *allowed)) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "named", "remedy"),
+    [
+        (("~task-api:*", "&*"), "may not use WATCH, DEL, EXISTS, ", "'~rq:*' '~task-api:*'"),
+        (("~rq:*", "&*"), "may not use EXISTS; ", "'~rq:*' '~task-api:*'"),
+        (("~*", "resetchannels"), "may not use PUBLISH, SUBSCRIBE; ", "'&rq:pubsub:*'"),
+    ],
+)
+def test_keys_and_channels_that_a_user_may_not_touch_are_told(found_by, rules, named, remedy):
+    finding = found_by("redis-user", "+@all", *rules)
+
+    assert named in finding.message
+    assert finding.remedy.startswith(f"redis-cli ACL SETUSER limited {remedy}, ")
+
+
+def test_a_user_without_transactions_is_sent_nothing_outside_of_one(found_by, redis_client):
+    redis_client.set("rq:job:doctor", "kept")
+
+    finding = found_by("redis-user", "~*", "&*", "+@all", "-multi")
+
+    assert "may not use MULTI; " in finding.message
+    assert redis_client.get("rq:job:doctor") == b"kept"
+
+
+def test_each_command_of_the_scripts_is_asked_for():
+    scripts = (ROOT / "app" / "queue" / "lua").glob("*.lua")
+    used = {
+        name
+        for path in scripts
+        for name in re.findall(r"redis\.p?call\('([A-Z]+)'", path.read_text())
+    }
+
+    assert {"XADD", "ZSCAN", "TIME"} <= used
+    assert used <= {command[0] for command in permissions.NEEDED}
 
 
 def test_a_managed_redis_that_hides_its_configuration_is_no_trouble(found, redis_client, redis_url):

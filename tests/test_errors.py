@@ -9,7 +9,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from app import errors
-from app.errors import MOST_PROBLEMS, QueueFull, TaskApiError, UnknownTask, field_problems
+from app.errors import (
+    MOST_PROBLEMS,
+    IdempotencyKeyInFlight,
+    QueueFull,
+    TaskApiError,
+    UnknownTask,
+    field_problems,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,7 +61,9 @@ def test_the_docstring_is_the_message_with_the_facts_filled_in(kind):
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 def test_an_error_has_a_status_a_slug_and_a_title(kind):
     assert kind.status in {400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503}
-    assert (kind.retry_after is not None) == (kind.status in {429, 503})
+    # A 409 tells of a state that waiting does not mend, but for that of a request in flight.
+    passes = kind.status in {429, 503} or kind is IdempotencyKeyInFlight
+    assert (kind.retry_after is not None) == passes
     assert kind.slug() == kind.slug().lower()
     assert kind.title().replace(" ", "").lower() == kind.__name__.lower()
 

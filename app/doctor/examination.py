@@ -9,6 +9,7 @@ from app.doctor.backlog import check_backlog
 from app.doctor.crew import check_crew
 from app.doctor.finding import Finding, fail, ok
 from app.doctor.machine import check_access, check_activity_log, check_tasks, check_variables
+from app.doctor.permissions import check_permissions
 from app.doctor.server import check_server
 from app.errors import InvalidSettings
 from app.local.running import beside_make_up
@@ -42,6 +43,7 @@ def examine(settings: Settings) -> list[Finding]:
         with connect(settings, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as client:
             client.ping()
             findings.append(ok("redis", f"{address} answers"))
+            findings.append(check_permissions(client))
             findings += _refusals_told("redis-server", check_server(client))
             findings += _refusals_told("redis-workers", check_crew(client, settings, catalogue))
             findings += _refusals_told("redis-jobs", check_backlog(client, settings, catalogue))

@@ -15,6 +15,7 @@ from app.queue.attempts import completed
 from app.queue.event import NEWEST, Position, position_of_first
 from app.queue.hashes import Hash, hash_of
 from app.queue.job_id import is_ours, is_possible
+from app.queue.late import cancel_late, is_late
 from app.queue.links import links_of
 from app.queue.moment import moment_of_score
 from app.queue.record import add_attempts, add_outcome, restored
@@ -83,7 +84,19 @@ class Lookup:
         job, [newest] = await self._read(job_id, NEWEST)
         return Seen(job, position_of_first(newest))
 
+    async def cancel_late(self, job_ids: Sequence[str]) -> None:
+        """Cancel those of these jobs that have not started in time; see `app.queue.late`."""
+        await cancel_late(self._reader, job_ids)
+
     async def _read(self, job_id: str, *more: Command) -> tuple[Job, list[Any]]:
+        """Give a job, and the replies to what else is to be asked; one that is late is canceled."""
+        job, others = await self._read_once(job_id, *more)
+        if is_late(job):
+            await self.cancel_late([job_id])
+            return await self._read_once(job_id, *more)
+        return job, others
+
+    async def _read_once(self, job_id: str, *more: Command) -> tuple[Job, list[Any]]:
         """Give a job, and the replies to what else is to be asked in the same transaction.
 
         All that are asked for at the same time are read by one transaction, on one connection.

@@ -32,8 +32,8 @@ class Witnessed(RQJob):
     """RQ's job, and what we add to its steps."""
 
     labels = ""  # a JSON list, as its hash holds it
-    judge: Callable[[BaseException], bool] | None = None
-    """Says whether an exception of the task is final; the task's own judgement."""
+    judge: Callable[[BaseException], str | None] | None = None
+    """Says by which rule an exception of the task is final, if any; the task's own judgement."""
 
     fault: BaseException | str | None = None
     """Why the attempt did not succeed: what it has raised, or a sentence like RQ's own."""
@@ -43,7 +43,9 @@ class Witnessed(RQJob):
     expires_at: float | None = None  # epoch seconds
     has_expired = False  # before it has begun
     has_log = False  # whether this attempt has logged anything
-    gave_up = False
+    gave_up: str | None = None
+    """Why no attempt is to follow, whatever attempts it has left."""
+
     retry_in: float | None = None  # seconds, where the task has said when
 
     def restore(self, raw_data: Any) -> None:
@@ -106,17 +108,17 @@ class Witnessed(RQJob):
         self.fault = error
         if isinstance(error, RetryLater):
             self.retry_in = error.seconds
-        elif self.judge is not None and self.judge(error):
-            self.give_up()
+        elif self.judge is not None and (rule := self.judge(error)):
+            self.give_up(rule)
 
-    def give_up(self) -> None:
+    def give_up(self, why: str) -> None:
         """Let the job fail now, whatever attempts it has left."""
-        self.gave_up = True
+        self.gave_up = why
 
     @property
     def should_retry(self) -> bool:
         """Whether another attempt follows one that did not succeed."""
-        return not self.gave_up and super().should_retry
+        return self.gave_up is None and super().should_retry
 
     def execute_failure_callback(self, death_penalty_class: Any, *exc_info: Any) -> None:
         """Call what is to be called; RQ's worker does so before it asks for another attempt."""
@@ -148,11 +150,13 @@ class Witnessed(RQJob):
         first = attempts.number_of(self) == 1
         self.has_expired = first and self.expires_at is not None and self.expires_at <= time.time()
         if self.has_expired:
-            self.give_up()
+            self.give_up("its time to start in was over")
         return self.has_expired
 
     def _handle_failure(self, exc_string: str, pipeline: Any, *args: Any, **kwargs: Any) -> None:
         if not self.has_expired:
+            if self.gave_up is not None:
+                pipeline.hset(self.key, "gave_up", self.gave_up)
             super()._handle_failure(exc_string, pipeline, *args, **kwargs)
             return
         pipeline.eval(script("lapsed"), 1, self.key, self.id, text_of_now())

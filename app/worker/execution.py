@@ -150,7 +150,7 @@ class Executor:
     def _leave(self, job: TaskJob, assignment: Assignment) -> None:
         """Leave it to RQ."""
         if job.task is None:
-            job.give_up()  # no attempt can mend it
+            job.give_up("the worker has no such task")  # no attempt can mend it
         try:
             self._recorder.perform(assignment.claim, job)
         finally:

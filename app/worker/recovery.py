@@ -168,7 +168,7 @@ class Recovery:
         pipeline.hset(job.key, "crashes", crashes)
         reason = loss.reason
         if crashes >= MOST_CRASHES:
-            job.give_up()
+            job.give_up(f"its process had died {crashes} times")
             reason = f"{reason}, as {crashes - 1} workers did before that ran it"
         job.fault = text = f"WorkerLost: {reason}"
         if again := job.should_retry:

@@ -283,7 +283,9 @@ def test_the_same_key_in_flight_is_409(make_client, monkeypatch, expect_problem)
     first.start()
     assert begun.wait(5)
 
-    expect_problem(post(api), 409, "idempotency-key-in-flight")
+    refused = post(api)
+    expect_problem(refused, 409, "idempotency-key-in-flight")
+    assert refused.headers["Retry-After"] == "1"
 
     go_on.set()
     first.join(5)

@@ -39,7 +39,7 @@ class FakeJob:
     given_up: bool = False
     claimed: bool = False
 
-    def claim(self, judge: Callable[[BaseException], bool]) -> bool:
+    def claim(self, judge: Callable[[BaseException], str | None]) -> bool:
         first, self.claimed = not self.claimed, True
         return first
 
@@ -64,14 +64,14 @@ def job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
         try:
             return perform(task, *call)
         except BaseException as error:
-            running.given_up = task.is_final(error)
+            running.given_up = task.final_by(error) is not None
             raise
 
     async def judged_async(task: Task[..., Any], *call: Any) -> Any:
         try:
             return await perform_async(task, *call)
         except BaseException as error:
-            running.given_up = task.is_final(error)
+            running.given_up = task.final_by(error) is not None
             raise
 
     # A worker asks for the task's judgement; here nobody else does.

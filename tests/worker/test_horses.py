@@ -71,6 +71,8 @@ def test_a_job_that_crashes_three_times_fails_though_attempts_are_left(work_ours
 
     assert "exit code 3, as 2 workers did before that ran it" in line.error(job)
     assert line.redis.hget(f"rq:job:{job.id}", "crashes") == b"3"
+    gave_up = line.redis.hget(f"rq:job:{job.id}", "gave_up")
+    assert gave_up == b"its process had died 3 times"
 
 
 def test_a_crash_while_the_result_is_recorded_counts_as_a_crash(work_ours, line, monkeypatch):

@@ -1,5 +1,6 @@
 """Further attempts, by RQ's worker and by ours."""
 
+import pytest
 from rq import Repeat
 from rq import Retry as RetryOption
 from rq.results import Result
@@ -179,3 +180,27 @@ def test_a_scheduled_job_keeps_the_time_to_live_that_it_has_in_a_queue(work, lin
     assert line.result(first) == 2
     assert wait_until(lambda: line.waiting() == [job.id])
     assert 290 < line.redis.ttl(f"rq:job:{job.id}") <= 300
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "why"),
+    [
+        (sample.retry_some, {"kind": "no cure"}, "the task's `give_up_on` names NoCure"),
+        (sample.retry_some, {"kind": "other"}, "the task's `retry_on` does not name ValueError"),
+        (
+            sample.retry_some_later,
+            {"seconds": 30},
+            "the task's `retry_on` does not name JobTimeoutException",
+        ),
+        (sample.retry_some, {}, "no attempt mends arguments or a result that do not fit"),
+        (sample.fail, {"message": "m"}, None),
+    ],
+)
+def test_a_job_that_is_not_tried_again_keeps_the_rule(work, line, function, arguments, why):
+    job = line.call(function.function, kwargs=arguments, retry=RetryOption(3, [0]), timeout=1)
+
+    work()
+
+    assert line.error(job)
+    kept = line.redis.hget(f"rq:job:{job.id}", "gave_up")
+    assert kept == (why and why.encode())

@@ -29,6 +29,7 @@ _AFTER_FAILURE: dict[bytes | None, Literal["cancel", "run"]] = {b"cancel": "canc
 _FIELDS = (
     *("status", "timeout", "last_heartbeat"),
     *("dependency_ids", "dependency_id", "allow_dependency_failures", "after_failure"),
+    "gave_up",
 )
 
 
@@ -42,6 +43,7 @@ class _Facts:
     seen_at: datetime | None
     parents: list[str]
     met: frozenset[str]  # the statuses of a parent that it waits for no more
+    gave_up: str | None  # why no further attempt was to follow
     after_failure: Literal["cancel", "run"] | None  # what was chosen for it; None by a plain client
     ttl: int  # milliseconds; below 0 there is none
     suspended: bool
@@ -103,6 +105,7 @@ class Explainer:
             seen_at=_date(found["last_heartbeat"]),
             parents=parents_of(found["dependency_ids"], found["dependency_id"]),
             met=_met(found["allow_dependency_failures"] == b"1", after_failure),
+            gave_up=(found["gave_up"] or b"").decode(errors="replace") or None,
             after_failure=after_failure,
             ttl=ttl,
             suspended=bool(suspended),
@@ -142,6 +145,7 @@ class Explainer:
             key=job.key,
             duplicates=job.duplicates,
             error=_error(job),
+            gave_up=facts.gave_up if job.status == "failed" else None,
             canceled_because=job.error.message if job.status == "canceled" and job.error else None,
             ended_at=job.ended_at if ended else None,
             kept_until=facts.now + timedelta(milliseconds=facts.ttl)

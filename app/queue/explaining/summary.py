@@ -94,6 +94,8 @@ def _ended(found: Explanation, around: Surroundings) -> str:
     if found.status == "failed":
         left = found.max_attempts - found.attempt
         unused = f"; {counted(left, 'more attempt')} would have been left" if left > 0 else ""
+        if unused and found.gave_up:
+            unused += f", but {found.gave_up}"
         return f"It failed{at} in {attempt}{why}{unused}"
     took = ""
     if found.ended_at and around.started_at:

@@ -16,6 +16,7 @@ from app.job_list import JobPage, JobPageLinks, JobQuery
 from app.models import Job
 from app.queue import keys
 from app.queue.hashes import Hash
+from app.queue.late import is_late
 from app.queue.lists.candidates import (
     Candidates,
     Index,
@@ -166,7 +167,15 @@ class Listing:
         return jobs, None
 
     async def _read(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Read jobs in one round trip; None stands for one that is gone."""
+        """Read jobs, and cancel those that are late; None stands for one that is gone."""
+        jobs = await self._read_once(job_ids)
+        late = [job.id for job in jobs if job and is_late(job)]
+        if late:
+            await self._lookup.cancel_late(late)
+            return await self._read_once(job_ids)
+        return jobs
+
+    async def _read_once(self, job_ids: Sequence[str]) -> list[Job | None]:
         async with self._redis.pipeline(transaction=True) as pipeline:
             for job_id in job_ids:
                 pipeline.hgetall(keys.job(job_id))

@@ -205,6 +205,20 @@ local function cancel_expired(id, now)
   on_end(id, 'canceled', now)
 end
 
+local MOST_SEARCHED = 200000 -- entries of the queues that one call looks through for late jobs
+
+-- Cancel a job that waits though its time to start in is over; gives what that has cost: a list is
+-- searched from its start for what is taken out of it.
+local function cancel_late(id, now)
+  local fields = redis.call('HMGET', 'rq:job:' .. id, 'status', 'origin', 'expires_at')
+  if not fields[2] or not fields[3] or not has_expired(id, fields[3]) then
+    return 1
+  end
+  local searched = fields[1] == 'queued' and redis.call('LLEN', 'rq:queue:' .. fields[2]) or 0
+  cancel_waiting(id, NOT_IN_TIME, now) -- where a worker has just taken it, its claim decides
+  return 1 + searched
+end
+
 -- Drop the callbacks that wait for a job's end, as the job gets new ones.
 local function forget_callbacks(id)
   local ids = redis.call('HGET', 'rq:job:' .. id, 'callbacks') or ''

@@ -22,7 +22,7 @@ redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('HSET', KEYS[1], 'status', 'queued', 'enqueued_at', ARGV[2], 'started_at', '',
   'ended_at', '', 'attempts_before', ARGV[4])
 redis.call('HDEL', KEYS[1], 'number_of_retries', 'crashes', 'canceled_because', 'progress',
-  'stopped_by', 'expires_at')
+  'stopped_by', 'gave_up', 'expires_at')
 if ARGV[5] ~= '' then
   redis.call('HSET', KEYS[1], 'attempt:' .. ARGV[4], ARGV[5])
   redis.call('HDEL', KEYS[1], 'attempt:' .. (ARGV[4] - 20))

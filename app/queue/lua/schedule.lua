@@ -49,9 +49,9 @@ for i = 3, #KEYS, 3 do
     end
   end
 end
--- Cancel what has not started in time, whatever queue it waits in. A list is searched from its start
--- for what is taken out of it, so this many entries are looked at, and the rest at the next look.
-local budget = 200000
+-- Cancel what has not started in time, whatever queue it waits in; what is too much for one look is
+-- left to the next.
+local budget = MOST_SEARCHED
 local late = redis.call('ZRANGEBYSCORE', 'task-api:expiring', '-inf', clock, 'LIMIT', 0, ARGV[4])
 for _, id in ipairs(late) do
   if budget <= 0 then
@@ -59,12 +59,7 @@ for _, id in ipairs(late) do
     break
   end
   redis.call('ZREM', 'task-api:expiring', id)
-  local fields = redis.call('HMGET', 'rq:job:' .. id, 'origin', 'expires_at')
-  if fields[2] and has_expired(id, fields[2]) then
-    budget = budget - 1 - redis.call('LLEN', 'rq:queue:' .. fields[1])
-    -- Where a worker has just taken it, its claim decides.
-    cancel_waiting(id, NOT_IN_TIME, ARGV[3])
-  end
+  budget = budget - cancel_late(id, ARGV[3])
 end
 
 if held > 0 then

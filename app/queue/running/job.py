@@ -41,7 +41,7 @@ class RunningRQJob:
         """Which execution this is, counted from 1."""
         return number_of(self._job)
 
-    def claim(self, judge: Callable[[BaseException], bool]) -> bool:
+    def claim(self, judge: Callable[[BaseException], str | None]) -> bool:
         """Say yes once: to the first task that is called in the job, which is the job's own."""
         if self._claimed:
             return False

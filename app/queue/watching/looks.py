@@ -1,15 +1,19 @@
 """Changes that leave no entry in the stream, found by a look at the jobs that are watched.
 
 A stock worker's own ends are such: a job that is stopped, or whose process died. So are the changes
-by other programs: RQ's scheduler, its commands, a dashboard.
+by other programs: RQ's scheduler, its commands, a dashboard. A job that has not started in time is
+canceled by the look that finds it: its own worker may be at another one, or there is none.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from app.errors import RedisUnavailable
 from app.queue import keys
 from app.queue.event import NEWEST, Position, position_of_first, seen_event
+from app.queue.late import cancel_late, may_be_late
 from app.queue.watching.listeners import Listeners
 from app.queue.writer import BatchWriter, raise_first_error
 
@@ -18,6 +22,7 @@ PATIENCE = 0.1  # seconds that the reader of the stream is waited for
 _STEP = 0.005
 
 _SHOWN = ("status", "description", "origin", "labels")
+_TIMES = ("expires_at", "started_at")
 
 logger = logging.getLogger("task_api.events")
 
@@ -41,9 +46,10 @@ class Looks:
 
     async def _look(self) -> None:
         watched = list(self._listeners.jobs)
-        commands = [("HMGET", keys.job(job_id.decode()), *_SHOWN) for job_id in watched]
+        commands = [("HMGET", keys.job(job_id.decode()), *_SHOWN, *_TIMES) for job_id in watched]
         *found, newest = await self._reader.write([*commands, NEWEST])
         raise_first_error([newest])  # what fails of a job's is that job's trouble
+        await self._cancel_late(watched, found)
         as_of = position_of_first(newest)
         if not await self._is_told(as_of):
             return  # what differs may be on its way; the next look sees it again
@@ -51,10 +57,20 @@ class Looks:
             job = self._listeners.jobs.get(job_id)
             if job is None or isinstance(fields, Exception):
                 continue
-            event = seen_event(job_id.decode(), fields)
+            event = seen_event(job_id.decode(), fields[: len(_SHOWN)])
             if job.differs(event.status, as_of):
                 job.know(event.status, as_of)
                 job.hand(event)
+
+    async def _cancel_late(self, watched: Sequence[bytes], found: Sequence[Any]) -> None:
+        """Cancel those that have not started in time; the stream tells the listeners."""
+        late = [
+            job_id.decode()
+            for job_id, fields in zip(watched, found, strict=True)
+            if not isinstance(fields, Exception) and _is_late(*fields)
+        ]
+        if late:
+            await cancel_late(self._reader, late)
 
     async def _is_told(self, as_of: Position) -> bool:
         """Wait until the listeners have been given all that the stream held at that time."""
@@ -63,3 +79,13 @@ class Looks:
                 return True
             await asyncio.sleep(_STEP)
         return self._listeners.position >= as_of
+
+
+def _is_late(status: bytes | None, *fields: bytes | None) -> bool:
+    expires_at, started_at = fields[-len(_TIMES) :]
+    if status is None or not expires_at:
+        return False
+    try:
+        return may_be_late(status.decode(), float(expires_at), begun=bool(started_at))
+    except ValueError:  # not what we write
+        return False

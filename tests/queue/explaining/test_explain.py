@@ -645,8 +645,20 @@ class TestEnded:
         work(redis_client)
 
         assert explain(job.id).summary.endswith(
-            " in attempt 1 of 6: Hopeless: not today; 5 more attempts would have been left."
+            " in attempt 1 of 6: Hopeless: not today; 5 more attempts would have been left, but "
+            "the task's `give_up_on` names Hopeless."
         )
+        assert explain(job.id).gave_up == "the task's `give_up_on` names Hopeless"
+
+    def test_a_job_that_gave_up_and_is_run_again_says_so_no_more(
+        self, explain, ask, enqueue, redis_client
+    ):
+        job = enqueue(mine.hopeless)
+        work(redis_client)
+        ask(lambda service: service.control.retry(job.id))
+
+        assert redis_client.hget(f"rq:job:{job.id}", "gave_up") is None
+        assert explain(job.id).gave_up is None
 
     def test_a_stopped_job_says_so(self, explain, ask, enqueue, redis_url, tmp_path):
         job = enqueue(mine.wait, seconds=30, begun=tmp_path / "begun")
