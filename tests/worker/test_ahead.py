@@ -11,6 +11,7 @@ import pytest
 from rq import Callback
 
 from app.local.sessions import process_state
+from app.queue import keys
 from app.queue.connection import dedicated
 from app.worker import ahead
 from app.worker.ahead import HELD_UP, HeldUp, Pace
@@ -141,6 +142,18 @@ def test_suspended_workers_claim_nothing_ahead(work_briskly, line):
     work_briskly()
 
     assert line.waiting() == [job.id for job in jobs]
+
+
+def test_nothing_is_claimed_ahead_from_a_paused_queue_and_the_others_go_on(work_briskly, line):
+    line.redis.sadd(keys.PAUSED, "high")
+    held = [line.put(sample.add, number, queue="high") for number in range(3)]
+    jobs = [line.put(sample.add, number) for number in range(10)]
+
+    work_briskly()
+
+    assert [line.result(job) for job in jobs] == [*range(1, 11)]
+    assert line.waiting("high") == [job.id for job in held]
+    assert {status for job in held for status in statuses(line, job)} == {"queued"}
 
 
 # A long job.

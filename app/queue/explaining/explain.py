@@ -44,6 +44,7 @@ class _Facts:
     met: frozenset[str]  # the statuses of a parent that it waits for no more
     after_failure: Literal["cancel", "run"] | None  # what was chosen for it; None by a plain client
     ttl: int  # milliseconds; below 0 there is none
+    paused: bool
     suspended: bool
     scheduler: bool
     length: int  # of its queue
@@ -86,13 +87,14 @@ class Explainer:
             pipeline.time()
             pipeline.hmget(keys.job(job.id), *_FIELDS)
             pipeline.pttl(keys.job(job.id))
+            pipeline.sismember(keys.PAUSED, job.queue)
             pipeline.exists(keys.SUSPENDED)
             pipeline.exists(keys.scheduler_lock(job.queue))
             pipeline.llen(keys.queue(job.queue))
             pipeline.zrevrange(keys.executions(job.id), 0, 0)
             pipeline.exists(keys.worker(job.worker or ""))
             (seconds, micros), fields, ttl, *rest = await pipeline.execute()
-        suspended, scheduler, length, executions, registered = rest
+        paused, suspended, scheduler, length, executions, registered = rest
         found = dict(zip(_FIELDS, fields, strict=True))
         timeout = _number(found["timeout"])
         after_failure = _AFTER_FAILURE.get(found["after_failure"])
@@ -105,6 +107,7 @@ class Explainer:
             met=_met(found["allow_dependency_failures"] == b"1", after_failure),
             after_failure=after_failure,
             ttl=ttl,
+            paused=bool(paused),
             suspended=bool(suspended),
             scheduler=bool(scheduler),
             length=length,
@@ -114,7 +117,7 @@ class Explainer:
 
     async def _explanation(self, job: Job, facts: _Facts, workers: list[WorkerInfo]) -> Explanation:
         ended = job.status in ENDED
-        waits = job.status == "queued" and not facts.suspended
+        waits = job.status == "queued" and not facts.suspended and not facts.paused
         running = None
         if job.status == "started":
             # The record of a worker that is gone outlives it for some seconds.
@@ -132,6 +135,7 @@ class Explainer:
             run_at=job.run_at,
             position=job.position,
             likely_wait=await likely_wait(self._redis, job, workers, facts.now) if waits else None,
+            paused=facts.paused,
             suspended=facts.suspended,
             workers=len(workers),
             scheduler=facts.scheduler,
@@ -154,7 +158,7 @@ class Explainer:
                 facts.now,
                 job.started_at,
                 far_behind=facts.length > DEEPEST_POSITION,
-                ours=await self._ours(workers) if job.status == "deferred" else 0,
+                ours=await self._ours(workers) if facts.paused or job.status == "deferred" else 0,
             ),
         )
         return explanation
