@@ -359,7 +359,7 @@ def test_paused_queues_are_said_with_what_waits_and_how_each_goes_on(
 
     paused = found("paused-queues")
     assert paused.level == "warn"
-    assert paused.message == "nobody knows since when: another (0 wait), low (1 wait)"
+    assert paused.message == "since when is not known: another (0 wait), low (1 wait)"
     assert paused.remedy == (
         "when they are to go on: redis-cli SREM task-api:paused another, POST /queues/low/resume"
     )

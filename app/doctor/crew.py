@@ -60,7 +60,7 @@ def _paused(client: redis.Redis, settings: Settings, alive: list[WorkerRecord]) 
     )
     return warn(
         "paused-queues",
-        f"nobody knows since when: {waiting}{heedless}",
+        f"since when is not known: {waiting}{heedless}",
         f"when they are to go on: {', '.join(remedies)}",
     )
 
