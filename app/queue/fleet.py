@@ -40,7 +40,7 @@ class Fleet:
     async def pause(self, name: str) -> QueueInfo:
         """Let `worker.Worker` claim no further job of a queue; gives the queue as it then stands.
 
-        The scripts that claim look at the same set, so once this returns no job is claimed.
+        The script that claims looks at the same set, so once this returns no job is claimed.
 
         Raises:
             UnknownQueue, RedisUnavailable.

@@ -159,6 +159,28 @@ def test_nothing_is_claimed_ahead_from_a_paused_queue_and_the_others_go_on(work_
 # A long job.
 
 
+def test_what_was_claimed_before_a_pause_goes_back_behind_a_long_job_and_waits(
+    work_briskly, line, tmp_path
+):
+    sign = tmp_path / "sign"
+    long, next_one = line.put(sample.wait_for, str(sign)), line.put(sample.add, 1)
+
+    def pause():
+        wait_until((tmp_path / "sign.begun").exists, 20)
+        line.redis.sadd(keys.PAUSED, "default")
+        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"], 5)
+        sign.touch()
+
+    other = threading.Thread(target=pause)
+    other.start()
+    work_briskly()
+    other.join()
+
+    assert line.result(long) == "seen"
+    assert line.waiting() == [next_one.id]
+    assert line.again(next_one).get_status() == "queued"
+
+
 def test_a_long_job_does_not_hold_up_what_was_claimed_ahead_of_it(work_briskly, line, tmp_path):
     sign = tmp_path / "sign"
     long, next_one = line.put(sample.wait_for, str(sign)), line.put(sample.add, 1)

@@ -202,6 +202,24 @@ def test_what_else_holds_up_a_job_of_a_paused_queue_is_told_after_that(
     )
 
 
+def test_jobs_of_a_paused_queue_that_is_served_first_are_not_ahead_but_for_rqs_own_workers(
+    explain, enqueue, hire, hire_ours, redis_client, ran
+):
+    ran("high", mine.send.name, 2.0)
+    ran("default", mine.send.name, 2.0)
+    for _ in range(3):
+        enqueue(mine.send, JobOptions(queue="high"), to="ada")
+    job = enqueue(mine.send, to="ada")
+    redis_client.sadd(keys.PAUSED, "high")
+    hire("stock", "high", "default")
+    assert explain(job.id).likely_wait.jobs_ahead == 3
+
+    hire_ours("ours", "high", "default")
+
+    found = explain(job.id)
+    assert (found.paused, found.likely_wait.jobs_ahead, found.likely_wait.seconds) == (False, 0, 0)
+
+
 def test_a_delayed_job_is_told_that_its_queue_is_paused(
     explain, enqueue, hire_ours, redis_client, schedulers
 ):
