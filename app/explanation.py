@@ -57,6 +57,7 @@ class Explanation(BaseModel):
     run_at: datetime | None = Field(description="when a scheduled job, or a retry, is queued")
     position: int | None = Field(description="jobs before it in its queue")
     likely_wait: LikelyWait | None = Field(description="null where nothing is known")
+    paused: bool = Field(description="whether its queue is paused")
     suspended: bool = Field(description="whether `rq suspend` holds all workers")
     workers: int = Field(description="live workers that serve its queue")
     scheduler: bool = Field(description="whether a live scheduler serves its queue")

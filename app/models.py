@@ -129,7 +129,7 @@ class QueueInfo(BaseModel):
     priority: int = Field(description="0 is served first")
     counts: dict[str, int] = Field(description="jobs per status")
     oldest_age: float | None = Field(description="seconds that its first job has waited")
-    paused: bool
+    paused: bool = Field(description="whether it is paused, or `rq suspend` holds all workers")
     workers: int = Field(description="live workers that serve it")
 
 

@@ -121,7 +121,7 @@ def test_a_deployment_that_is_well_is_said_so(settings, redis_client, redis_url)
     report = json.loads(done.stdout)
     assert [each for each in report["findings"] if each["level"] != "ok"] == []
     assert (done.returncode, report["well"], done.stderr) == (0, True, "")
-    assert len(report["findings"]) == 21
+    assert len(report["findings"]) == 22
     assert {
         "check": "workers-tasks",
         "level": "ok",
@@ -141,7 +141,7 @@ def test_what_is_broken_is_the_exit_code_and_has_its_remedy_below(
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("fail  queues-served     no live worker serves high, default, low")
     assert lines[at + 1].strip() == "-> python worker.py high default low"
-    assert lines[-1] == "19 ok, 0 to look at, 2 broken"
+    assert lines[-1] == "20 ok, 0 to look at, 2 broken"
 
 
 def test_wrong_settings_are_a_finding_too(monkeypatch, capsys):
@@ -418,6 +418,24 @@ def test_suspended_workers_are_said_with_how_they_go_on(found, redis_client):
     suspend(redis_client)
 
     assert found("suspended").remedy == "rq resume"
+
+
+def test_paused_queues_are_said_with_what_waits_and_how_each_goes_on(
+    found, put, hire, load, redis_client
+):
+    assert levels(found("paused-queues")) == ("ok", True)
+    load("ours", "low", "high")
+    put(JobOptions(queue="low"))
+    redis_client.sadd(keys.PAUSED, "low", "another")
+
+    paused = found("paused-queues")
+    assert paused.level == "warn"
+    assert paused.message == "since when is not known: another (0 wait), low (1 wait)"
+    assert paused.remedy == (
+        "when they are to go on: redis-cli SREM task-api:paused another, POST /queues/low/resume"
+    )
+    hire("stock", "low")
+    assert found("paused-queues").message.endswith("; not heeded by 1 worker of RQ's own")
 
 
 def test_jobs_of_dead_workers_that_nobody_takes_over_are_counted(found, redis_client):

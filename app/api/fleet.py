@@ -22,6 +22,18 @@ async def get_queue(queue: str, service: ServiceDep) -> QueueInfo:
     return await service.fleet.queue(queue)
 
 
+@router.post("/queues/{queue}/pause", responses=answers(UnknownQueue))
+async def pause_queue(queue: str, service: ServiceDep) -> QueueInfo:
+    """Let no further job of a queue begin until it is resumed; what has begun runs on."""
+    return await service.fleet.pause(queue)
+
+
+@router.post("/queues/{queue}/resume", responses=answers(UnknownQueue))
+async def resume_queue(queue: str, service: ServiceDep) -> QueueInfo:
+    """Let the jobs of a paused queue begin again, in their order."""
+    return await service.fleet.resume(queue)
+
+
 @router.get("/workers", responses=answers(changes=False))
 async def list_workers(service: ServiceDep) -> list[WorkerInfo]:
     """List the live workers: what each does, serves and has done."""

@@ -28,6 +28,7 @@ def check_crew(
     records = worker_records(client, now)
     alive = [record for record in records if not record.dead]
     yield _suspended(client)
+    yield _paused(client, settings, alive)
     yield _served(client, settings, alive)
     yield _scheduled(client, settings)
     yield _dead(records)
@@ -41,6 +42,27 @@ def _suspended(client: redis.Redis) -> Finding:
     if client.exists(keys.SUSPENDED):
         return warn("suspended", "all workers are suspended, so no job begins", "rq resume")
     return ok("suspended", "workers are not suspended")
+
+
+def _paused(client: redis.Redis, settings: Settings, alive: list[WorkerRecord]) -> Finding:
+    members: Any = client.smembers(keys.PAUSED)
+    paused = sorted(name.decode(errors="replace") for name in members)
+    if not paused:
+        return ok("paused-queues", "none")
+    waiting = ", ".join(f"{name} ({client.llen(keys.queue(name))} wait)" for name in paused)
+    stock = sum(worker.tasks is None and not worker.queues.isdisjoint(paused) for worker in alive)
+    heedless = f"; not heeded by {_counted(stock, 'worker')} of RQ's own" if stock else ""
+    remedies = (
+        f"POST /queues/{name}/resume"
+        if name in settings.queues
+        else f"redis-cli SREM {keys.PAUSED} {name}"  # the API knows no such queue
+        for name in paused
+    )
+    return warn(
+        "paused-queues",
+        f"since when is not known: {waiting}{heedless}",
+        f"when they are to go on: {', '.join(remedies)}",
+    )
 
 
 def _served(client: redis.Redis, settings: Settings, alive: list[WorkerRecord]) -> Finding:

@@ -14,7 +14,7 @@ from app.settings import Settings
 
 
 class Fleet:
-    """Looks over queues and workers."""
+    """Looks over queues and workers, and pauses queues."""
 
     def __init__(self, client: redis.asyncio.Redis, settings: Settings) -> None:
         self._redis = client
@@ -34,9 +34,36 @@ class Fleet:
         Raises:
             UnknownQueue, RedisUnavailable.
         """
-        if name not in self._settings.queues:
-            raise UnknownQueue(queue=name, queues=", ".join(self._settings.queues))
+        self._require(name)
         return (await self._count((name,)))[0]
+
+    async def pause(self, name: str) -> QueueInfo:
+        """Let `worker.Worker` claim no further job of a queue; gives the queue as it then stands.
+
+        The script that claims looks at the same set, so once this returns no job is claimed.
+
+        Raises:
+            UnknownQueue, RedisUnavailable.
+        """
+        self._require(name)
+        try:
+            await self._redis.sadd(keys.PAUSED, name)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        return await self.queue(name)
+
+    async def resume(self, name: str) -> QueueInfo:
+        """Let the jobs of a queue be claimed again; gives the queue as it then stands.
+
+        Raises:
+            UnknownQueue, RedisUnavailable.
+        """
+        self._require(name)
+        try:
+            await self._redis.srem(keys.PAUSED, name)
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
+        return await self.queue(name)
 
     async def workers(self) -> list[WorkerInfo]:
         """List the workers that are alive: those whose last heartbeat has not expired.
@@ -81,21 +108,26 @@ class Fleet:
             }
         return Readiness(ready=all(check.ok for check in checks.values()), checks=checks)
 
+    def _require(self, name: str) -> None:
+        if name not in self._settings.queues:
+            raise UnknownQueue(queue=name, queues=", ".join(self._settings.queues))
+
     async def _count(self, names: tuple[str, ...]) -> list[QueueInfo]:
         workers = await self.workers()
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.exists(keys.SUSPENDED)
                 for name in names:
+                    pipeline.sismember(keys.PAUSED, name)
                     pipeline.llen(keys.queue(name))
                     pipeline.lindex(keys.queue(name), 0)
                     for status in keys.REGISTRIES:
                         pipeline.zcard(keys.registry(status, name))
                 suspended, *counts = await pipeline.execute()
-            width = 2 + len(keys.REGISTRIES)
+            width = 3 + len(keys.REGISTRIES)
             rows = [counts[i * width : (i + 1) * width] for i in range(len(names))]
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for _, first, *_ in rows:
+                for _, _, first, *_ in rows:
                     job_id = (first or b"").decode(errors="replace")
                     pipeline.hget(keys.job(job_id), "enqueued_at")
                 since = await pipeline.execute(raise_on_error=False)
@@ -107,10 +139,12 @@ class Fleet:
                 priority=self._settings.queues.index(name),
                 counts={"queued": queued, **dict(zip(keys.REGISTRIES, registries, strict=True))},
                 oldest_age=_age(enqueued),
-                paused=bool(suspended),
+                paused=bool(suspended or paused),
                 workers=sum(name in worker.queues for worker in workers),
             )
-            for name, (queued, _, *registries), enqueued in zip(names, rows, since, strict=True)
+            for name, (paused, queued, _, *registries), enqueued in zip(
+                names, rows, since, strict=True
+            )
         ]
 
 

@@ -7,6 +7,9 @@ QUEUES = "rq:queues"
 WORKERS = "rq:workers"
 SUSPENDED = "rq:suspended"
 
+PAUSED = "task-api:paused"
+"""The set of the names of the queues that are paused; `worker.Worker` claims nothing from them."""
+
 EVENTS = "task-api:events"
 """The stream of all changes, the last hundred thousand or so."""
 

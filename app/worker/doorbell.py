@@ -3,10 +3,13 @@
 `BLMOVE q q LEFT LEFT` returns once the queue has a job and leaves the list as it was. One
 connection for each queue and one `select` over all of them wait on every queue at once; what is
 done then is for the claim to decide, which looks at the queues in their order.
+
+For a paused queue it would ring for ever, so it does not wait there. Where it waited already when
+that was paused, it may ring once.
 """
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from redis.connection import Connection
 
@@ -27,17 +30,22 @@ class Doorbell:
         self._idle: list[tuple[str, Connection]] = []
         self._queue_at: dict[int, str] = {}
 
-    def wait(self, wake: int, seconds: float | None) -> None:
+    def wait(self, wake: int, seconds: float | None, paused: Collection[str] = ()) -> None:
         """Return when a queue has a job, `wake` is readable, or the time is over.
+
+        Args:
+            wake: a descriptor that somebody may make readable.
+            seconds: how long to wait at the most; None: as long as it takes.
+            paused: queues whose jobs are not waited for.
 
         Raises:
             redis.exceptions.RedisError: a connection was lost; call `close` and wait again.
         """
-        self._arm()
+        self._arm(paused)
         most = LONGEST_WAIT + ANSWERS_WITHIN
-        most = most if seconds is None else min(most, seconds)
-        ready, _, _ = select.select([*self._waiting, wake], [], [], most)
-        if not ready:
+        limit = most if seconds is None else min(most, seconds)
+        ready, _, _ = select.select([*self._waiting, wake], [], [], limit)
+        if not ready and limit == most:
             self.close()  # not even Redis' own time-outs came: the connections may be dead
         for descriptor in ready:
             if descriptor != wake:
@@ -53,14 +61,14 @@ class Doorbell:
         self._idle.clear()
         self._queue_at.clear()
 
-    def _arm(self) -> None:
+    def _arm(self, paused: Collection[str] = ()) -> None:
         if not self._queue_at:
             for queue in self._queues:
                 connection = self._connect()
                 self._queue_at[fileno(connection)] = queue
                 self._idle.append((queue, connection))
-        while self._idle:
-            queue, connection = self._idle.pop()
+        for queue, connection in [each for each in self._idle if each[0] not in paused]:
             key = keys.queue(queue)
             connection.send_command("BLMOVE", key, key, "LEFT", "LEFT", LONGEST_WAIT)
+            self._idle.remove((queue, connection))
             self._waiting[fileno(connection)] = connection

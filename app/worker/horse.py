@@ -22,7 +22,7 @@ from app.worker.rq_worker import PATIENCE, RQWorker
 from app.worker.slot import Slot
 from app.worker.turn import Claim, Ending, Finish, Turn, Turns
 
-SUSPENDED_PAUSE = 0.5  # seconds between looks while `rq suspend` holds
+SUSPENDED_PAUSE = 0.5  # seconds between looks while `rq suspend` holds, or a queue is paused
 MEMORY_LOOKS = 0.02  # seconds between two looks at the memory, which cannot grow by much in them
 
 
@@ -178,7 +178,7 @@ class Horse:
         self._pace.rested()
         if end is not None or turn.is_unfinished or turn.ending is Ending.HAS_DEPENDENTS:
             return end
-        return self._wait(suspended=turn.suspended)
+        return self._wait(turn)
 
     def _reason_to_end(self) -> Exit | None:
         limits = self._limits
@@ -196,19 +196,21 @@ class Horse:
         self._memory_due = self._idle_since + MEMORY_LOOKS
         return _resident_bytes() - self._memory_at_start > self._limits.renew_growth
 
-    def _wait(self, *, suspended: bool) -> Exit | None:
+    def _wait(self, turn: Turn) -> Exit | None:
         """Block until there may be a job; says to end where none may come or came in time."""
         if self._limits.burst:
             return Exit.DONE
-        if suspended:
+        if turn.suspended:
             # The queues may well have jobs, so no waiting on them.
             select.select([self._wake], [], [], SUSPENDED_PAUSE)
             return None
         seconds = self._seconds_to_idle()
         if seconds == 0:
             return Exit.DONE
+        if turn.paused:
+            seconds = min(SUSPENDED_PAUSE, seconds or SUSPENDED_PAUSE)
         try:
-            self._doorbell.wait(self._wake, seconds)
+            self._doorbell.wait(self._wake, seconds, turn.paused)
         except RedisError:
             self._doorbell.close()  # the next turn waits for Redis
         except (OSError, ValueError):

@@ -76,6 +76,7 @@ class Turn:
     ending: Ending
     claim: Claim | None = None
     suspended: bool = False  # `rq suspend` holds, so nothing is claimed
+    paused: frozenset[str] = frozenset()  # queues that were passed over; the others have no job
     is_unfinished: bool = False  # so many jobs were gone that those behind are for the next turn
 
 
@@ -180,6 +181,8 @@ def _turn(call: Call, answer: Answer) -> Turn:
         return Turn(Ending(ending), suspended=True)
     if found[0] == 0:
         return Turn(Ending(ending), is_unfinished=True)
+    if isinstance(found[0], list):
+        return Turn(Ending(ending), paused=frozenset(queue.decode() for queue in found[0]))
     job_id, flat, dependents = found
     claim = Claim(job_id.decode(), call.execution_id, hash_of(flat), call.time)
     claim.has_dependents, claim.is_ahead = bool(dependents), call.is_ahead

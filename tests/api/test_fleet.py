@@ -10,6 +10,8 @@ import rq
 from rq.job import Job as RQJob
 from rq.suspension import resume, suspend
 
+from app.queue import keys
+
 MAIL = {"to": "ada@example.com", "subject": "Hello", "body": "It works"}
 STATUSES = ["queued", "started", "finished", "failed", "scheduled", "deferred", "canceled"]
 
@@ -110,6 +112,58 @@ def test_queues_suspended_by_rq_are_paused(real_api, redis_client):
 
     resume(redis_client)
     assert real_api.get("/queues/high").json()["paused"] is False
+
+
+def test_a_queue_is_paused_and_resumed_as_often_as_one_likes(real_api):
+    for _ in range(2):
+        paused = real_api.post("/queues/high/pause")
+        assert (paused.status_code, paused.json()["paused"]) == (200, True)
+        assert paused.json() == real_api.get("/queues/high").json()
+    assert [queue["paused"] for queue in real_api.get("/queues").json()] == [True, False, False]
+
+    for _ in range(2):
+        resumed = real_api.post("/queues/high/resume")
+        assert (resumed.status_code, resumed.json()["paused"]) == (200, False)
+    assert not any(queue["paused"] for queue in real_api.get("/queues").json())
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_a_queue_that_is_none_can_neither_be_paused_nor_resumed(
+    real_api, expect_problem, redis_client, action
+):
+    problem = expect_problem(real_api.post(f"/queues/hihg/{action}"), 404, "unknown-queue")
+
+    assert "'hihg'" in problem["detail"]
+    assert not redis_client.exists(keys.PAUSED)
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_another_site_can_neither_pause_nor_resume_a_queue(real_api, expect_problem, action):
+    answer = real_api.post(f"/queues/high/{action}", headers={"Sec-Fetch-Site": "cross-site"})
+
+    expect_problem(answer, 403, "cross-site-request")
+    assert real_api.get("/queues/high").json()["paused"] is False
+
+
+def test_a_resumed_queue_stays_paused_while_rq_is_suspended(real_api, redis_client):
+    suspend(redis_client)
+    real_api.post("/queues/high/pause")
+
+    assert real_api.post("/queues/high/resume").json()["paused"] is True
+
+    resume(redis_client)
+    assert real_api.get("/queues/high").json()["paused"] is False
+
+
+def test_a_paused_queue_takes_jobs_and_readiness_is_as_before(real_api, make_worker):
+    make_worker("high", "default", "low")
+    real_api.post("/queues/high/pause")
+
+    assert post(real_api)["status"] == "queued"
+
+    queue = real_api.get("/queues/high").json()
+    assert (queue["counts"]["queued"], queue["workers"]) == (1, 1)
+    assert real_api.get("/health/ready").json()["ready"] is True
 
 
 def test_a_queue_counts_the_workers_that_serve_it(real_api, make_worker):

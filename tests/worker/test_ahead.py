@@ -11,6 +11,7 @@ import pytest
 from rq import Callback
 
 from app.local.sessions import process_state
+from app.queue import keys
 from app.queue.connection import dedicated
 from app.worker import ahead
 from app.worker.ahead import HELD_UP, HeldUp, Pace
@@ -143,7 +144,41 @@ def test_suspended_workers_claim_nothing_ahead(work_briskly, line):
     assert line.waiting() == [job.id for job in jobs]
 
 
+def test_nothing_is_claimed_ahead_from_a_paused_queue_and_the_others_go_on(work_briskly, line):
+    line.redis.sadd(keys.PAUSED, "high")
+    held = [line.put(sample.add, number, queue="high") for number in range(3)]
+    jobs = [line.put(sample.add, number) for number in range(10)]
+
+    work_briskly()
+
+    assert [line.result(job) for job in jobs] == [*range(1, 11)]
+    assert line.waiting("high") == [job.id for job in held]
+    assert {status for job in held for status in statuses(line, job)} == {"queued"}
+
+
 # A long job.
+
+
+def test_what_was_claimed_before_a_pause_goes_back_behind_a_long_job_and_waits(
+    work_briskly, line, tmp_path
+):
+    sign = tmp_path / "sign"
+    long, next_one = line.put(sample.wait_for, str(sign)), line.put(sample.add, 1)
+
+    def pause():
+        wait_until((tmp_path / "sign.begun").exists, 20)
+        line.redis.sadd(keys.PAUSED, "default")
+        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"], 5)
+        sign.touch()
+
+    other = threading.Thread(target=pause)
+    other.start()
+    work_briskly()
+    other.join()
+
+    assert line.result(long) == "seen"
+    assert line.waiting() == [next_one.id]
+    assert line.again(next_one).get_status() == "queued"
 
 
 def test_a_long_job_does_not_hold_up_what_was_claimed_ahead_of_it(work_briskly, line, tmp_path):

@@ -86,6 +86,52 @@ def test_it_does_not_ring_where_nothing_comes(bell, wake):
     assert time.monotonic() - begun >= 0.2
 
 
+def test_it_does_not_ring_for_a_paused_queue_and_rings_for_the_others(
+    bell, wake, push, redis_client
+):
+    redis_client.rpush("rq:queue:high", "held")
+    begun = time.monotonic()
+    bell.wait(wake[0], 0.2, {"high"})
+    assert time.monotonic() - begun >= 0.2
+
+    push("low")
+    bell.wait(wake[0], 5, {"high"})
+
+    assert time.monotonic() - begun < 2
+    assert redis_client.llen("rq:queue:high") == 1
+
+
+def test_where_it_waited_already_for_a_queue_that_is_paused_it_rings_once(bell, wake, redis_client):
+    bell.wait(wake[0], 0.0)
+    redis_client.rpush("rq:queue:high", "held")
+    bell.wait(wake[0], 5, {"high"})
+    begun = time.monotonic()
+
+    bell.wait(wake[0], 0.2, {"high"})
+
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_it_rings_for_a_resumed_queue(bell, wake, redis_client):
+    redis_client.rpush("rq:queue:high", "held")
+    bell.wait(wake[0], 0.05, QUEUES)
+    begun = time.monotonic()
+
+    bell.wait(wake[0], 5)
+
+    assert time.monotonic() - begun < 2
+
+
+def test_a_short_wait_keeps_the_connections(bell, wake, redis_client):
+    bell.wait(wake[0], 0.05, {"high"})
+    before = set(bell._queue_at)
+
+    bell.wait(wake[0], 0.05, {"high"})
+
+    assert set(bell._queue_at) == before
+    assert len(before) == len(QUEUES)
+
+
 def test_it_returns_where_the_supervisor_wants_something(bell, wake):
     hear, ring = wake
     threading.Timer(0.1, os.write, (ring, b"x")).start()

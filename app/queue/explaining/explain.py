@@ -46,6 +46,7 @@ class _Facts:
     gave_up: str | None  # why no further attempt was to follow
     after_failure: Literal["cancel", "run"] | None  # what was chosen for it; None by a plain client
     ttl: int  # milliseconds; below 0 there is none
+    paused: frozenset[str]  # queues
     suspended: bool
     scheduler: bool
     length: int  # of its queue
@@ -88,13 +89,14 @@ class Explainer:
             pipeline.time()
             pipeline.hmget(keys.job(job.id), *_FIELDS)
             pipeline.pttl(keys.job(job.id))
+            pipeline.smembers(keys.PAUSED)
             pipeline.exists(keys.SUSPENDED)
             pipeline.exists(keys.scheduler_lock(job.queue))
             pipeline.llen(keys.queue(job.queue))
             pipeline.zrevrange(keys.executions(job.id), 0, 0)
             pipeline.exists(keys.worker(job.worker or ""))
             (seconds, micros), fields, ttl, *rest = await pipeline.execute()
-        suspended, scheduler, length, executions, registered = rest
+        paused, suspended, scheduler, length, executions, registered = rest
         found = dict(zip(_FIELDS, fields, strict=True))
         timeout = _number(found["timeout"])
         after_failure = _AFTER_FAILURE.get(found["after_failure"])
@@ -108,6 +110,7 @@ class Explainer:
             gave_up=(found["gave_up"] or b"").decode(errors="replace") or None,
             after_failure=after_failure,
             ttl=ttl,
+            paused=frozenset(name.decode(errors="replace") for name in paused),
             suspended=bool(suspended),
             scheduler=bool(scheduler),
             length=length,
@@ -117,13 +120,18 @@ class Explainer:
 
     async def _explanation(self, job: Job, facts: _Facts, workers: list[WorkerInfo]) -> Explanation:
         ended = job.status in ENDED
-        waits = job.status == "queued" and not facts.suspended
+        paused = job.queue in facts.paused
         running = None
         if job.status == "started":
             # The record of a worker that is gone outlives it for some seconds.
             others = [worker for worker in workers if worker.name != job.worker]
             running = await self._running(job, facts, bool(others))
             workers = others if running.lost else workers
+        ours = await self._ours(workers) if facts.paused or job.status == "deferred" else 0
+        wait = None
+        if job.status == "queued" and not facts.suspended and not paused:
+            passed_over = facts.paused if ours else ()  # not by RQ's own workers
+            wait = await likely_wait(self._redis, job, workers, facts.now, passed_over)
         explanation = Explanation(
             id=job.id,
             status=job.status,
@@ -134,7 +142,8 @@ class Explainer:
             next_attempt=None if ended or job.attempt >= job.max_attempts else job.attempt + 1,
             run_at=job.run_at,
             position=job.position,
-            likely_wait=await likely_wait(self._redis, job, workers, facts.now) if waits else None,
+            likely_wait=wait,
+            paused=paused,
             suspended=facts.suspended,
             workers=len(workers),
             scheduler=facts.scheduler,
@@ -158,7 +167,7 @@ class Explainer:
                 facts.now,
                 job.started_at,
                 far_behind=facts.length > DEEPEST_POSITION,
-                ours=await self._ours(workers) if job.status == "deferred" else 0,
+                ours=ours,
             ),
         )
         return explanation

@@ -1,7 +1,7 @@
 """How long a queued job is likely to wait: from what waits before it, recent runs, live workers."""
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean
@@ -57,19 +57,25 @@ class _Runs:
 
 
 async def likely_wait(
-    client: redis.asyncio.Redis, job: Job, workers: Sequence[WorkerInfo], now: datetime
+    client: redis.asyncio.Redis,
+    job: Job,
+    workers: Sequence[WorkerInfo],
+    now: datetime,
+    passed_over: Collection[str] = (),
 ) -> LikelyWait | None:
     """Reckon how long a queued job waits for one of these workers, in two round trips.
 
-    Jobs of other queues count where every worker looks at those first. Nothing is made up: where a
-    job waits for others and no run of their queue is kept, the answer is None.
+    Jobs of other queues count where every worker looks at those first, and not of those that are
+    `passed_over`, for they are paused. Nothing is made up: where a job waits for others and no run
+    of their queue is kept, the answer is None.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
     if not workers or job.position is None:
         return None
-    order = [*_served_before(job.queue, workers), job.queue]
+    before = [each for each in _served_before(job.queue, workers) if each not in passed_over]
+    order = [*before, job.queue]
     lengths, ahead, finished = await _listed(client, order, _served(workers))
     lengths[job.queue] = job.position
     ahead[job.queue] = ahead[job.queue][: job.position]

@@ -15,16 +15,16 @@ class Surroundings:
     now: datetime  # Redis' clock
     started_at: datetime | None  # of the last attempt
     far_behind: bool  # whether its queue is longer than it is looked through
-    ours: int  # live workers of ours that serve its queue, where it waits for others
+    ours: int  # live workers of ours that serve its queue; counted where that is told
 
 
 def summary_of(found: Explanation, around: Surroundings) -> str:
     """Say in one sentence how a job stands, and why."""
     match found.status:
         case "queued":
-            said = why_waiting.queued(found, far_behind=around.far_behind)
+            said = why_waiting.queued(found, around.ours, far_behind=around.far_behind)
         case "scheduled":
-            said = why_waiting.scheduled(found, around.now)
+            said = why_waiting.scheduled(found, around.now, around.ours)
         case "deferred":
             said = why_waiting.deferred(found, around.ours)
         case "started":

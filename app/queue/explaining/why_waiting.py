@@ -8,11 +8,12 @@ from app.queue.explaining.wording import at_time, counted, in_brief, span
 _ENDED_BADLY = frozenset({None, "failed", "stopped", "canceled"})
 
 
-def queued(found: Explanation, *, far_behind: bool) -> str:
+def queued(found: Explanation, ours: int, *, far_behind: bool) -> str:
     """Say where it stands in its queue, and when its turn may come.
 
     Args:
         found: the facts.
+        ours: how many live workers of ours serve its queue.
         far_behind: whether its queue is longer than it is looked through.
     """
     again = f" for attempt {found.attempt + 1} of {found.max_attempts}" if found.attempt else ""
@@ -30,11 +31,17 @@ def queued(found: Explanation, *, far_behind: bool) -> str:
         where = f"It is the first {place}"
     else:
         where = f"It waits {place} behind {counted(found.position, 'job')}"
-    return f"{where}; {_blocked(found) or _likely(found)}{_besides(found)}"
+    return f"{where}; {_blocked(found, ours) or _likely(found)}{_besides(found)}"
 
 
-def scheduled(found: Explanation, now: datetime) -> str:
-    """Say when it is to be queued, and whether anybody will do that."""
+def scheduled(found: Explanation, now: datetime, ours: int) -> str:
+    """Say when it is to be queued, and whether anybody will do that.
+
+    Args:
+        found: the facts.
+        now: Redis' clock.
+        ours: how many live workers of ours serve its queue.
+    """
     why = f" ({in_brief(found.error)})" if found.error else ""
     before = (
         f"Attempt {found.attempt} of {found.max_attempts} did not succeed{why}, and the next one"
@@ -55,7 +62,7 @@ def scheduled(found: Explanation, now: datetime) -> str:
             f"{said}; no scheduler is alive for the queue {found.queue!r}, so nobody will do that: "
             f"start a worker with `python worker.py {found.queue}`"
         )
-    blocked = _blocked(found)
+    blocked = _blocked(found, ours)
     return f"{said}; {blocked}{_besides(found)}" if blocked else said + _besides(found)
 
 
@@ -130,7 +137,28 @@ def _likely(found: Explanation) -> str:
     return f"{serve}, and its turn is likely to come in about {span(wait.seconds)}"
 
 
-def _blocked(found: Explanation) -> str | None:
+def _blocked(found: Explanation, ours: int) -> str | None:
+    reason = _unworked(found)
+    if not found.paused:
+        return reason
+    said = (
+        f"the queue {found.queue!r} is paused, until somebody calls "
+        f"`POST /queues/{found.queue}/resume`{_unheeded(found.workers - ours, ours)}"
+    )
+    return f"{said}; {reason}" if reason else said
+
+
+def _unheeded(stock: int, ours: int) -> str:
+    """Say who goes on with a paused queue: RQ's own workers know nothing of it."""
+    if not stock:
+        return ""
+    only = "" if ours else "only "
+    verbs = "serves it, and does" if stock == 1 else "serve it, and do"
+    whose = f"{counted(stock, 'worker')} of RQ's own"
+    return f"; {only}{whose} {verbs} not heed that"
+
+
+def _unworked(found: Explanation) -> str | None:
     if found.suspended:
         return "all workers are suspended, until somebody calls `rq resume`"
     if not found.workers:

@@ -9,7 +9,8 @@
 --       12 seconds to keep it, 13 when it began (epoch seconds), 14 seconds that it worked,
 --       15 task, 16 labels, 17 "1" where its end brings more with it than an event
 -- Answer: {ended}, {ended, nil} where all workers are suspended, {ended, 0} where there may be more
---       behind so many that were gone, or
+--       behind so many that were gone, {ended, names} where some of these queues are paused and the
+--       others have no job, or
 --       {ended, job id, job hash as a flat list, 1 where other jobs wait for it}
 --       ended: 1 recorded, 0 none given, -1 another worker has taken it over, -2 jobs of a plain RQ client
 --       wait for it, so RQ's own way must end it; then nothing was done and nothing is claimed
@@ -102,14 +103,33 @@ local function rest(state)
   redis.call('HSET', worker, unpack(facts))
 end
 
+-- Give a set of the queues that are paused.
+local function paused_queues()
+  local found = {}
+  for _, queue in ipairs(members('task-api:paused')) do
+    found['rq:queue:' .. queue] = true
+  end
+  return found
+end
+
+local held = {} -- names of the queues that were passed over, for they are paused
 if ARGV[6] == '1' then
-  if redis.call('EXISTS', 'rq:suspended') == 1 then
-    rest('suspended')
-    return {ended, false}
+  local is_paused = {}
+  if redis.call('EXISTS', 'rq:suspended', 'task-api:paused') > 0 then -- seldom, so one call asks both
+    if redis.call('EXISTS', 'rq:suspended') == 1 then
+      rest('suspended')
+      return {ended, false}
+    end
+    is_paused = paused_queues()
   end
   local passed = 0
   for i = 2, #KEYS do
-    local id = redis.call('LPOP', KEYS[i])
+    local id = false
+    if is_paused[KEYS[i]] then
+      held[#held + 1] = string.sub(KEYS[i], 10)
+    else
+      id = redis.call('LPOP', KEYS[i])
+    end
     while id do
       local job = 'rq:job:' .. id
       local known = redis.call('HMGET', job, 'status', 'description', 'labels', 'expires_at')
@@ -147,4 +167,7 @@ if ARGV[6] == '1' then
   end
 end
 rest('idle')
+if #held > 0 then
+  return {ended, held}
+end
 return {ended}
