@@ -34,6 +34,8 @@ logger = logging.getLogger("task_api.worker")
 AGAIN = 0.5  # seconds between tries while Redis is away
 LONGEST_SLEEP = 1.0  # seconds; how late a deadline may be noticed
 
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux; on macOS both go on
+
 
 @dataclass(slots=True)
 class Duty:
@@ -259,7 +261,7 @@ class Supervisor:
 
 def _uptime() -> float:
     """Tell the seconds on a clock that goes on while the machine sleeps, and is never set."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(_SLEEPLESS)
 
 
 def _runs(record: Record, job_id: str) -> bool:

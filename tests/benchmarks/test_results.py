@@ -1,6 +1,9 @@
+import pytest
+
 from benchmarks.finding import Finding, Ratio
 from benchmarks.readme import write_readme
 from benchmarks.results import Result, read_results, write_results
+from benchmarks.table import number
 
 RESULT = Result(
     finding=Finding(
@@ -39,3 +42,18 @@ def test_the_page_gives_the_ratios_before_the_table_and_says_which_target_is_mis
     row = page.index("| ours | 5,123 | 95.5 |")
     assert first < missed < row
     assert "Measured on 2026-01-31: medians of 3 alternating rounds" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12345.6, "12,346"),
+        (31.26, "31.3"),
+        (1.2, "1.20"),
+        (0.01, "0.01"),
+        (0.0032, "0.0032"),
+        (0, "0.00"),
+    ],
+)
+def test_a_figure_has_as_many_digits_as_mean_something(value, text):
+    assert number(value) == text
