@@ -191,7 +191,7 @@ class Supervisor:
         record = self._stable.look()
         if record.doing is Doing.RUNNING and now > record.deadline:
             late = record.execution_id
-            if self._stable.kill(lambda found: found.execution_id == late):
+            if self._stable.kill(lambda found: found.execution_id == late and now > found.deadline):
                 self._burial.overdue = True
 
     def _sleep(self, wakeup: int) -> None:

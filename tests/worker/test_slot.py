@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 
 from app.worker.slot import NOTHING, Doing, Slot
 
@@ -186,3 +187,27 @@ def test_the_next_horse_sees_nothing_of_the_jobs_before():
 
     assert slot.look() == slot.look_before() == NOTHING
     assert slot.look_ahead()[0] == ""
+
+
+def test_no_number_is_ever_seen_half_written():
+    slot = Slot()
+    slot.running(JOB, 1000.1)
+    slot.running_until(2000.2)
+    if (pid := os.fork()) == 0:
+        while True:
+            for n in range(100):
+                slot.running(JOB, 1000.1 + n)
+                slot.begun(1000.2 + n)
+                slot.running_until(2000.2 + n)
+                slot.count()
+
+    try:
+        seen = [(record, slot.done) for record in (slot.look() for _ in range(200_000))]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    assert [r for r, _ in seen if not (1000 < r.begun < 1101 and r.deadline > 2000)] == []
+    counted = [done for _, done in seen]
+    assert counted == sorted(counted)
+    assert counted[0] < counted[-1]
