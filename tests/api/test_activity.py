@@ -207,7 +207,7 @@ def test_a_client_that_reads_slowly_delays_neither_the_record_nor_other_requests
         [line] = activity(1)  # while nothing of it has been read
         begun = time.monotonic()
         assert served.ask("GET", "/health/live")[0] == 200
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 4
         received = 0
         while data := connection.recv(1_000_000):
             received += len(data)

