@@ -20,7 +20,7 @@ _ON_A_KEY = (
     *("HMGET . 1", "HSET . 1 1", "HSETNX . 1 1"),
     *("BLMOVE . . LEFT LEFT 1", "BLPOP . 1", "LINDEX . 0", "LLEN", "LMOVE . . LEFT LEFT", "LPOP"),
     *("LPOS . 1", "LPUSH . 1", "LRANGE . 0 0", "LREM . 1 1", "RPUSH . 1"),
-    *("SADD . 1", "SMEMBERS", "SREM . 1"),
+    *("SADD . 1", "SISMEMBER . 1", "SMEMBERS", "SREM . 1"),
     *("ZADD . 1 1", "ZCARD", "ZCOUNT . 0 0", "ZRANGE . 0 0", "ZRANGEBYSCORE . 0 0", "ZREM . 1"),
     *("ZREMRANGEBYSCORE . 0 0", "ZREVRANGE . 0 0", "ZSCAN . 0", "ZSCORE . 1"),
     *("XADD . * 1 1", "XRANGE . - +", "XREAD STREAMS . 0", "XREVRANGE . + -"),
