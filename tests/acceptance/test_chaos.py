@@ -290,7 +290,9 @@ def check(town: Town, client: redis.Redis, callers: Callers, counts: redis.Redis
                 wrong.append(f"{key} is finished and never came to its end")
         else:
             reason = load_traceback(last[b"exc_string"])
-            if hits[key] < MOST_CRASHES:
+            # A horse killed before the job's first line has left no mark, but a line in a log.
+            lost = town.logs().count(f"job.lost id={job} ")
+            if max(hits[key], lost) < MOST_CRASHES:
                 wrong.append(f"{key} failed after {hits[key]} kills: {reason}")
         if runs > fails + 1 + hits[key]:
             pids = [int(pid) for pid in counts.lrange(f"runs:{key}", 0, -1)]
