@@ -8,6 +8,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
+from coverage import Coverage
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -24,6 +25,11 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal
 BASE_URL = "http://127.0.0.1:8000"  # an open API answers loopback alone
 
 MakeClient = Callable[..., TestClient]
+
+# A forked worker inherits what coverage has counted so far, and would write all of that when it
+# ends: most of a second, late in a run, in which its supervisor waits for it.
+if coverage := Coverage.current():
+    os.register_at_fork(before=coverage.get_data)
 
 
 @pytest.fixture(autouse=True)

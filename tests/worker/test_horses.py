@@ -94,7 +94,7 @@ def test_a_crash_while_the_job_is_read_counts_as_a_crash(work_ours, line, monkey
 
 
 def test_a_new_horse_is_there_at_once(work_ours, line):
-    jobs = [line.put(sample.exit_hard, 3) for _ in range(5)]
+    jobs = [line.put(sample.die, signal.SIGKILL) for _ in range(5)]
     last = line.put(sample.add, 1)
 
     work_ours()
