@@ -18,6 +18,7 @@ class TaskApiError(Exception):
 
     status: ClassVar[int] = 500
     retry_after: ClassVar[int | None] = None  # seconds
+    is_logged: ClassVar[bool] = False  # by whoever raises it; a worker adds no traceback of its own
 
     def __init__(self, **facts: Any) -> None:
         self.facts = facts
@@ -373,6 +374,8 @@ class ForgedPickle(TaskApiError):
 
 class CallbackNotTaken(TaskApiError):
     """A callback was sent, or was to be, and nobody has taken it."""
+
+    is_logged = True
 
 
 class InnerAddress(CallbackNotTaken):

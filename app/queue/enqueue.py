@@ -2,9 +2,9 @@
 
 import asyncio
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis
@@ -25,6 +25,11 @@ from app.signature import Json
 from app.tasks import Task
 
 AT_ONCE = 1000  # jobs in one transaction of enqueue_many
+
+Outcome = TypeVar("Outcome")
+# It gives transactions, takes the replies to each, and returns what has come of them: so it is
+# written once for callers that block and for those on an event loop.
+Exchange = Generator[Sequence[Command], Sequence[Any], Outcome]
 
 
 class Enqueuer:
@@ -57,8 +62,8 @@ class Enqueuer:
         """
         new = prepare(task, args, options, self._settings)
         if is_plain(options):
-            return self._write(new)[0]
-        return self._accept([Acceptance(new, options, self._settings)])[0].job
+            return self._run(self._write(new))[0]
+        return self._run(self._accept([Acceptance(new, options, self._settings)]))[0].job
 
     async def aenqueue(
         self, task: Task[..., Any], args: dict[str, Json], options: JobOptions
@@ -80,9 +85,9 @@ class Enqueuer:
         """
         new = prepare(task, args, options, self._settings)
         if once is None and is_plain(options):
-            return Accepted((await self._awrite(new))[0])
+            return Accepted((await self._arun(self._write(new)))[0])
         acceptance = Acceptance(new, options, self._settings, once)
-        [accepted] = await self._aaccept([acceptance])
+        [accepted] = await self._arun(self._accept([acceptance]))
         if completion := acceptance.remember_command(accepted):
             await self._writer().write([completion])
         return accepted
@@ -101,9 +106,10 @@ class Enqueuer:
         for start in range(0, len(many), AT_ONCE):
             news = self._prepare_many(task, many[start:][:AT_ONCE], options)
             if is_plain(options):
-                jobs += self._write(join(news))
+                jobs += self._run(self._write(join(news)))
             else:
-                jobs += [each.job for each in self._accept(self._conditional(news, options))]
+                accepted = self._run(self._accept(self._conditional(news, options)))
+                jobs += [each.job for each in accepted]
         return jobs
 
     async def aenqueue_many(
@@ -114,9 +120,9 @@ class Enqueuer:
         for start in range(0, len(many), AT_ONCE):
             news = self._prepare_many(task, many[start:][:AT_ONCE], options)
             if is_plain(options):
-                jobs += await self._awrite(join(news))
+                jobs += await self._arun(self._write(join(news)))
             else:
-                accepted = await self._aaccept(self._conditional(news, options))
+                accepted = await self._arun(self._accept(self._conditional(news, options)))
                 jobs += [each.job for each in accepted]
         return jobs
 
@@ -137,53 +143,46 @@ class Enqueuer:
     def _conditional(self, news: Sequence[NewJobs], options: JobOptions) -> list[Acceptance]:
         return [Acceptance(new, options, self._settings) for new in news]
 
-    def _write(self, new: NewJobs) -> list[Job]:
-        client = self._client()
-        try:
-            if new.queue in self._full:
-                self._refuse_if_full(new, client.llen(keys.queue(new.queue)))
-            replies = _transaction(client, new.commands)
-            if undo := self._needs_undo(new, replies):
-                _transaction(client, undo)
-        except RedisError as error:
-            raise RedisUnavailable(reason=error) from error
+    def _write(self, new: NewJobs) -> Exchange[list[Job]]:
+        if new.queue in self._full:
+            [length] = yield [("LLEN", keys.queue(new.queue))]
+            self._refuse_if_full(new, length)
+        replies = yield new.commands
+        if undo := self._needs_undo(new, replies):
+            yield undo
         return new.confirmed(replies)
 
-    def _accept(self, acceptances: Sequence[Acceptance]) -> list[Accepted]:
-        client = self._client()
-        try:
-            replies = _transaction(client, [each.command for each in acceptances])
-            if any(map(is_unknown_script, replies)):  # then all of them have done nothing
-                replies = _transaction(client, [each.whole_command for each in acceptances])
-            if undo := _undo(acceptances, replies):
-                _transaction(client, undo)
-        except RedisError as error:
-            raise RedisUnavailable(reason=error) from error
-        return _accepted(acceptances, replies)
-
-    async def _aaccept(self, acceptances: Sequence[Acceptance]) -> list[Accepted]:
-        writer = self._writer()
-        replies = await writer.write([each.command for each in acceptances])
-        if any(map(is_unknown_script, replies)):
-            replies = await writer.write([each.whole_command for each in acceptances])
+    def _accept(self, acceptances: Sequence[Acceptance]) -> Exchange[list[Accepted]]:
+        replies = yield [each.command for each in acceptances]
+        if any(map(is_unknown_script, replies)):  # then all of them have done nothing
+            replies = yield [each.whole_command for each in acceptances]
         if undo := _undo(acceptances, replies):
-            await writer.write(undo)
-        return _accepted(acceptances, replies)
+            yield undo
+        raise_first_error(replies)
+        return [each.read(reply) for each, reply in zip(acceptances, replies, strict=True)]
 
-    def _client(self) -> redis.Redis:
+    def _run(self, exchange: Exchange[Outcome]) -> Outcome:
         if self._sync_redis is None:
             self._sync_redis = connect(self._settings)
-        return self._sync_redis
+        try:
+            commands = next(exchange)
+            while True:
+                commands = exchange.send(_transaction(self._sync_redis, commands))
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+        except RedisError as error:
+            raise RedisUnavailable(reason=error) from error
 
-    async def _awrite(self, new: NewJobs) -> list[Job]:
+    async def _arun(self, exchange: Exchange[Outcome]) -> Outcome:
         writer = self._writer()
-        if new.queue in self._full:
-            [length] = await writer.write([("LLEN", keys.queue(new.queue))])
-            self._refuse_if_full(new, length)
-        replies = await writer.write(new.commands)
-        if undo := self._needs_undo(new, replies):
-            await writer.write(undo)
-        return new.confirmed(replies)
+        try:
+            commands = next(exchange)
+            while True:
+                commands = exchange.send(await writer.write(commands))
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
 
     def _writer(self) -> BatchWriter:
         loop = asyncio.get_running_loop()
@@ -226,11 +225,6 @@ def _undo(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Com
         if isinstance(reply, Exception)
         for command in each.new.undo
     ]
-
-
-def _accepted(acceptances: Sequence[Acceptance], replies: Sequence[Any]) -> list[Accepted]:
-    raise_first_error(replies)
-    return [each.read(reply) for each, reply in zip(acceptances, replies, strict=True)]
 
 
 def _transaction(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:

@@ -15,7 +15,7 @@ from rq.job import JobStatus, Retry
 from rq.utils import now
 
 from app.context import RetryLater
-from app.errors import CallbackNotTaken
+from app.errors import TaskApiError
 from app.queue import keys
 from app.worker.job import TaskJob
 from app.worker.rq_worker import AGAIN, RQWorker, TakenOver
@@ -72,7 +72,7 @@ class Recorder:
         job.ended_at = now()
         if isinstance(error[1], RetryLater):  # it has asked for that, and nothing is wrong
             logger.info("job.retry_later id=%s reason=%s", job.id, error[1])
-        elif not isinstance(error[1], CallbackNotTaken):  # which its task has logged
+        elif not (isinstance(error[1], TaskApiError) and error[1].is_logged):
             self._worker.handle_exception(job, *error)
         self._worker.handle_job_failure(
             job, queue, queue.started_job_registry, "".join(traceback.format_exception(*error))
