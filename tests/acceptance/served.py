@@ -19,7 +19,7 @@ from selenium.webdriver.common.by import By
 from app.local.ports import any_free
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20  # seconds
+PATIENCE = 40  # seconds
 WORKERS = {
     "ours": [sys.executable, str(ROOT / "worker.py")],
     "stock": [str(Path(sys.executable).with_name("rq")), "worker", "--with-scheduler"],

@@ -202,7 +202,7 @@ def town(tmp_path):
 def test_nothing_is_lost(town, redis_url, redis_client):
     print(f"CHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS}")
     begun = time.monotonic()
-    wait_until(lambda: "ready" in ready(town), 30)
+    wait_until(lambda: "ready" in ready(town))
     callers = Callers(town, redis_url, random.Random(SEED + 1))
     callers.start()
     try:

@@ -36,7 +36,7 @@ class Api:
     def start(self):
         options = ("--port", self.port, "--no-access-log", "--log-level", "warning")
         self.program = Program(self._folder, self._env, "-m", "uvicorn", "app.main:app", *options)
-        wait_until(self._answers, 20)
+        wait_until(self._answers)
 
     def kill(self):
         self.program.send(signal.SIGKILL)

@@ -22,7 +22,7 @@ from app.main import create_app
 from app.settings import Settings
 
 PROBLEM_KEYS = {"type", "title", "status", "detail", "instance", "request_id"}
-PATIENCE = 5.0  # seconds that a test waits for what happens by itself
+PATIENCE = 30.0  # seconds that a test waits for what happens by itself
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Receiver:
     url: str = ""
     port: int = 0
 
-    def wait_for(self, count: int, seconds: float = 20.0) -> Sequence[Received]:
+    def wait_for(self, count: int, seconds: float = 60.0) -> Sequence[Received]:
         deadline = time.monotonic() + seconds
         while len(self.received) < count:
             assert time.monotonic() < deadline, f"{len(self.received)} of {count} came"

@@ -203,7 +203,7 @@ def test_what_does_not_obey_is_killed_in_time_and_it_is_said(stage):
     begun = time.monotonic()
     stage.supervisor.stop(grace=0.5, last_grace=0.5)
 
-    assert 1 < time.monotonic() - begun < 3
+    assert 1 < time.monotonic() - begun < 20
     assert not runs(first.pid)
     assert not runs(last.pid)
     assert stage.place("a did not end within 0.5 s; killing it") < stage.place("last did not end")

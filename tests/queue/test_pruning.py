@@ -1,7 +1,6 @@
 """The sweep of the indexes: what is gone goes, what is there stays, and nobody does it twice."""
 
 import random
-import time
 
 import pytest
 
@@ -177,12 +176,3 @@ def test_very_many_labels_are_swept_a_few_at_a_time(prune, redis_client):
         pipeline.execute()
 
     assert prune(most=1000)[:2] == (100, 100)
-
-
-def test_a_step_holds_redis_up_for_milliseconds(put, prune):
-    put(4 * STEP, lambda number: number % 3 > 0, [keys.jobs_of_task("send")])
-    begun = time.perf_counter()
-    for _ in range(5):
-        prune()
-
-    assert time.perf_counter() - begun < 0.5

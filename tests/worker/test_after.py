@@ -197,11 +197,11 @@ def test_a_parent_that_is_stopped_settles_those_that_waited_for_it(start, line, 
     first = line.put(sample.wait_for, str(sign))
     canceled = line.put(sample.add, 1, 2, after=first.id)
     run = line.put(sample.add, 1, 2, after=first.id, after_failure="run")
-    wait_until((tmp_path / "sign.begun").exists, 20)
+    wait_until((tmp_path / "sign.begun").exists)
 
     send_stop_job_command(line.redis, first.id)
 
-    wait_until(lambda: status(line, run) == "finished", 20)
+    wait_until(lambda: status(line, run) == "finished")
     assert (status(line, first), status(line, canceled)) == ("stopped", "canceled")
     assert "was stopped" in reason(line, canceled)
 
@@ -211,12 +211,12 @@ def test_a_parent_whose_worker_dies_settles_those_that_waited_for_it(start, line
     first = line.put(sample.wait_for, str(tmp_path / "sign"))
     canceled = line.put(sample.add, 1, 2, after=first.id)
     run = line.put(sample.add, 1, 2, after=first.id, after_failure="run")
-    wait_until((tmp_path / "sign.begun").exists, 20)
+    wait_until((tmp_path / "sign.begun").exists)
 
     worker.send_group(signal.SIGKILL)
     start(TASK_API_TAKEOVER_AFTER="5")
 
-    wait_until(lambda: status(line, run) == "finished", 30)
+    wait_until(lambda: status(line, run) == "finished")
     assert (status(line, first), status(line, canceled)) == ("failed", "canceled")
 
 

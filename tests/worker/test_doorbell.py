@@ -48,16 +48,16 @@ def test_it_rings_for_a_job_on_any_queue_and_leaves_it_there(bell, wake, push, r
     push(queue)
     begun = time.monotonic()
 
-    bell.wait(wake[0], 5)
+    bell.wait(wake[0], 60)
 
-    assert 0.05 < time.monotonic() - begun < 2
+    assert 0.05 < time.monotonic() - begun < 30
     assert redis_client.lrange(f"rq:queue:{queue}", 0, -1) == [b"job"]
 
 
 def test_it_rings_at_once_where_there_is_a_job(bell, wake, redis_client):
     redis_client.rpush("rq:queue:low", "job")
 
-    bell.wait(wake[0], 5)
+    bell.wait(wake[0], 60)
 
     assert redis_client.llen("rq:queue:low") == 1
 
@@ -65,7 +65,7 @@ def test_it_rings_at_once_where_there_is_a_job(bell, wake, redis_client):
 def test_it_rings_again_and_again(bell, wake, push, redis_client):
     for _ in range(3):
         push("default", 0.05)
-        bell.wait(wake[0], 5)
+        bell.wait(wake[0], 60)
         assert redis_client.lpop("rq:queue:default") == b"job"
 
 
@@ -73,7 +73,7 @@ def test_what_it_leaves_stays_in_order(bell, wake, redis_client):
     redis_client.rpush("rq:queue:default", *"abcdef")
 
     for _ in range(4):
-        bell.wait(wake[0], 5)
+        bell.wait(wake[0], 60)
 
     assert b"".join(redis_client.lrange("rq:queue:default", 0, -1)) == b"abcdef"
 
@@ -95,16 +95,16 @@ def test_it_does_not_ring_for_a_paused_queue_and_rings_for_the_others(
     assert time.monotonic() - begun >= 0.2
 
     push("low")
-    bell.wait(wake[0], 5, {"high"})
+    bell.wait(wake[0], 60, {"high"})
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
     assert redis_client.llen("rq:queue:high") == 1
 
 
 def test_where_it_waited_already_for_a_queue_that_is_paused_it_rings_once(bell, wake, redis_client):
     bell.wait(wake[0], 0.0)
     redis_client.rpush("rq:queue:high", "held")
-    bell.wait(wake[0], 5, {"high"})
+    bell.wait(wake[0], 60, {"high"})
     begun = time.monotonic()
 
     bell.wait(wake[0], 0.2, {"high"})
@@ -117,9 +117,9 @@ def test_it_rings_for_a_resumed_queue(bell, wake, redis_client):
     bell.wait(wake[0], 0.05, QUEUES)
     begun = time.monotonic()
 
-    bell.wait(wake[0], 5)
+    bell.wait(wake[0], 60)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 def test_a_short_wait_keeps_the_connections(bell, wake, redis_client):
@@ -137,16 +137,16 @@ def test_it_returns_where_the_supervisor_wants_something(bell, wake):
     threading.Timer(0.1, os.write, (ring, b"x")).start()
     begun = time.monotonic()
 
-    bell.wait(hear, 5)
+    bell.wait(hear, 60)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 def test_a_lost_connection_is_told_and_a_new_wait_works(bell, wake, push, redis_client):
     bell.wait(wake[0], 0.05)  # they are open and wait
     bell.wait(wake[0], 0.0)
     push("default", 0.0)
-    bell.wait(wake[0], 5)
+    bell.wait(wake[0], 60)
     redis_client.delete("rq:queue:default")
     bell._arm()
     for client in redis_client.client_list():
@@ -154,11 +154,11 @@ def test_a_lost_connection_is_told_and_a_new_wait_works(bell, wake, push, redis_
             redis_client.client_kill(client["addr"])
 
     with pytest.raises((RedisError, OSError)):
-        bell.wait(wake[0], 5)
+        bell.wait(wake[0], 60)
     bell.close()
 
     push("high")
-    bell.wait(wake[0], 5)
+    bell.wait(wake[0], 60)
     assert redis_client.llen("rq:queue:high") == 1
 
 
@@ -169,7 +169,7 @@ def test_connections_that_died_silently_are_given_up(bell, wake, monkeypatch, re
 
     bell.wait(wake[0], None)
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
     assert bell._waiting == {}
 
 
@@ -178,7 +178,7 @@ def test_several_workers_hear_of_one_job(redis_client, wake, push):
     heard = []
 
     def wait(bell):
-        bell.wait(wake[0], 5)
+        bell.wait(wake[0], 60)
         heard.append(bell)
 
     threads = [threading.Thread(target=wait, args=(bell,)) for bell in bells]

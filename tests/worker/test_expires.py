@@ -104,7 +104,7 @@ def test_a_running_worker_cancels_a_job_in_the_second_after_its_time(start, line
     start("high")
     job = line.put(sample.add, 1, 2, queue="low", expires=1)
 
-    wait_until(lambda: status(line, job) == "canceled", 20)
+    wait_until(lambda: status(line, job) == "canceled")
 
     late = time.time() - float(line.redis.hget(f"rq:job:{job.id}", "expires_at"))
     assert 0 <= late < 2.5

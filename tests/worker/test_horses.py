@@ -2,10 +2,12 @@
 
 import gc
 import os
+import select
 import signal
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from rq import Callback
@@ -13,10 +15,11 @@ from rq import Retry as RetryOption
 from rq.job import Dependency
 from rq.webhook import Webhook
 
+from app.worker import supervisor
 from app.worker.slot import Slot
 from app.worker.supervisor import Supervisor
 from tests.worker import sample_tasks as sample
-from tests.worker.processes import alive, wait_until
+from tests.worker.processes import SOON, alive, wait_until
 
 DEATHS = [
     (sample.segfault, (), "signal 11 (SIGSEGV)"),
@@ -93,16 +96,20 @@ def test_a_crash_while_the_job_is_read_counts_as_a_crash(work_ours, line, monkey
     assert "exit code 9, as 2 workers did before that ran it" in line.error(job)
 
 
-def test_a_new_horse_is_there_at_once(work_ours, line):
-    jobs = [line.put(sample.die, signal.SIGKILL) for _ in range(5)]
-    last = line.put(sample.add, 1)
+def test_the_death_of_a_horse_wakes_its_supervisor_at_once(work_ours, line, monkeypatch):
+    def wait_for_no_tick(readable, *others):
+        found = select.select(readable, *others[:2], 60)
+        assert found[0], "nothing has woken it"
+        return found
 
-    work_ours()
+    for _ in range(5):
+        line.put(sample.die, signal.SIGKILL)
+    last = line.put(sample.add, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "select", SimpleNamespace(select=wait_for_no_tick))
+        work_ours()
 
     assert line.result(last) == 2
-    [died, begun] = line.again(jobs[0]).started_at, line.again(last).started_at
-    # Some 20 ms on a machine that is not busy; the bound only tells it from waiting for a tick.
-    assert (begun - died).total_seconds() / len(jobs) < 0.9
 
 
 def test_a_horse_that_breaks_at_its_start_is_not_replaced_without_end(work_ours, line, monkeypatch):
@@ -122,7 +129,7 @@ def test_a_horse_that_breaks_at_its_start_is_not_replaced_without_end(work_ours,
     work_ours(burst=False)
     ender.join()
 
-    assert 1 < time.monotonic() - begun < 4
+    assert 1 < time.monotonic() - begun < 30
     assert len(line.waiting()) == 1
 
 
@@ -287,10 +294,10 @@ def test_a_task_that_closes_what_belongs_to_the_horse_gets_the_next_job_another_
     line.redis.config_resetstat()
     first = line.put(sample.close_everything)
     worker = start()
-    wait_until(lambda: line.again(first).is_finished, 20)
+    wait_until(lambda: line.again(first).is_finished)
     for _ in range(2):
         job = line.put(sample.add, 1)
-        wait_until(lambda job=job: line.again(job).is_finished, 5)
+        wait_until(lambda job=job: line.again(job).is_finished)
 
     assert line.redis.info("commandstats")["cmdstat_evalsha"]["calls"] < 500
-    assert worker.end() < 5
+    assert worker.end() < SOON

@@ -307,14 +307,14 @@ def test_what_was_said_is_seen_while_the_task_computes(
     go_on = tmp_path / "go_on"
     job = line.put(mine.report_and_compute, str(go_on))
 
-    wait_until(lambda: progress_of(job), 20)
-    wait_until(lambda: said(job), 5)
+    wait_until(lambda: progress_of(job))
+    wait_until(lambda: said(job))
 
     assert line.job(job.id).get_status() == "started"
     assert progress_of(job)["message"] == "resized"
     assert said(job) == ["before it computes"]
     go_on.touch()
-    wait_until(lambda: line.job(job.id).get_status() == "finished", 20)
+    wait_until(lambda: line.job(job.id).get_status() == "finished")
     assert progress_of(job)["percent"] == 40
 
 
@@ -325,7 +325,7 @@ def test_what_a_task_logs_is_kept_from_info_up(line, start, said, redis_url, com
     worker = start(*command, TASK_API_TASK_MODULES=TALKING)
     job = line.put(mine.inform)
 
-    wait_until(lambda: line.job(job.id).get_status() == "finished", 20)
+    wait_until(lambda: line.job(job.id).get_status() == "finished")
 
     assert said(job) == ["informed"]
     assert ("informed" in worker.log) == (command[1] == "worker")  # RQ's own says what it said
@@ -340,11 +340,11 @@ def test_a_job_that_is_killed_keeps_what_was_sent(
     start(*command, TASK_API_TASK_MODULES=TALKING)
     go_on = tmp_path / "go_on"
     job = line.put(mine.speak_and_crash, str(go_on))
-    wait_until(lambda: said(job) and progress_of(job), 20)
+    wait_until(lambda: said(job) and progress_of(job))
 
     go_on.touch()
 
-    wait_until(lambda: line.job(job.id).get_status() == "failed", 30)
+    wait_until(lambda: line.job(job.id).get_status() == "failed")
     assert said(job) == ["the last words"]
     assert progress_of(job)["percent"] == 10
     gone, kept = (expiry(redis_client, f"{key}:{job.id}") for key in ("rq:job", "task-api:log"))

@@ -99,7 +99,7 @@ def test_a_worker_that_is_idle_for_long_enough_ends(work, note):
     work(burst=False, max_idle_time=1, with_scheduler=False)
 
     assert note.log() == ["one"]
-    assert 1 <= time.monotonic() - begun < 3
+    assert 1 <= time.monotonic() - begun < 30
 
 
 def test_suspended_workers_take_nothing(work, note, line):

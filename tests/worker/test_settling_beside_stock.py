@@ -37,7 +37,7 @@ def begin(start, line, redis_url, tmp_path):
     def begin(**options):
         stock = start("-m", "rq.cli", "worker", "low", "--url", redis_url, **INNER)
         job = line.put(sample.wait_for, str(tmp_path / "never"), queue="low", **options)
-        wait_until((tmp_path / "never.begun").exists, 20)
+        wait_until((tmp_path / "never.begun").exists)
         return job, stock
 
     return begin
@@ -52,7 +52,7 @@ def end(line):
             os.kill(stock.horse, signal.SIGKILL)
         else:
             send_stop_job_command(line.redis, job.id)
-        wait_until(lambda: status(line, job) == how, 20)
+        wait_until(lambda: status(line, job) == how)
 
     return end
 
@@ -71,8 +71,8 @@ def test_a_worker_of_ours_settles_them_within_seconds(start, line, begin, end, h
     end(first, stock, how)
 
     begun = time.monotonic()
-    wait_until(lambda: status(line, canceled) == "canceled", 20)
-    wait_until(lambda: status(line, run) == "finished", 20)
+    wait_until(lambda: status(line, canceled) == "canceled")
+    wait_until(lambda: status(line, run) == "finished")
     assert time.monotonic() - begun < SETTLED_WITHIN
     assert f"job {first.id}, which it was to run after, " in reason(line, canceled)
     assert event_statuses(line, after) == ["deferred", "canceled"]
@@ -91,15 +91,15 @@ def test_with_stock_workers_alone_they_wait_until_one_of_ours_comes(start, line,
     run = line.put(sample.add, 1, 2, after=first.id, after_failure="run", queue="low")
     end(first, stock, how)
     if how == "failed":  # then RQ queues it
-        wait_until(lambda: status(line, run) == "finished", 20)
+        wait_until(lambda: status(line, run) == "finished")
     time.sleep(0.5)
     assert status(line, canceled) == "deferred"
     assert status(line, run) == ("deferred" if how == "stopped" else "finished")
 
     start("low")
 
-    wait_until(lambda: status(line, canceled) == "canceled", 20)
-    wait_until(lambda: status(line, run) == "finished", 20)
+    wait_until(lambda: status(line, canceled) == "canceled")
+    wait_until(lambda: status(line, run) == "finished")
 
 
 def test_one_that_is_stopped_at_a_stock_worker_is_told_to_its_own_callback(

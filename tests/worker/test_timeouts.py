@@ -15,12 +15,12 @@ def short_slack(monkeypatch):
 
 
 def test_a_job_that_takes_too_long_is_interrupted_and_fails(work, line):
-    job, after = line.put(sample.sleep, 20, timeout=1), line.put(sample.add, 1)
+    job, after = line.put(sample.sleep, 100, timeout=1), line.put(sample.add, 1)
     begun = time.monotonic()
 
     work()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 50
     assert "JobTimeoutException: Task exceeded maximum timeout value (1 seconds)" in line.error(job)
     assert line.result(after) == 2
 
@@ -56,9 +56,9 @@ def test_a_job_without_timeout_is_not_interrupted(work, line):
 @pytest.mark.parametrize(
     ("task", "arguments"),
     [
-        (sample.sleep_on, (20,)),
+        (sample.sleep_on, (100,)),
         (sample.hold_interpreter, (10**15,)),
-        (sample.block_signals, (20,)),
+        (sample.block_signals, (100,)),
     ],
 )
 def test_a_job_that_heeds_no_timeout_is_killed_and_fails(
@@ -69,7 +69,7 @@ def test_a_job_that_heeds_no_timeout_is_killed_and_fails(
 
     work_ours()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 50
     assert "JobTimeoutException: the job heeded no time-out; its process was killed" in line.error(
         job
     )
@@ -78,7 +78,7 @@ def test_a_job_that_heeds_no_timeout_is_killed_and_fails(
 
 def test_a_job_after_one_that_has_spoilt_the_alarm_still_has_its_timeout(work_ours, line):
     line.put(sample.spoil_alarm)
-    job, after = line.put(sample.sleep, 20, timeout=1), line.put(sample.add, 1)
+    job, after = line.put(sample.sleep, 100, timeout=1), line.put(sample.add, 1)
 
     work_ours()
 
@@ -87,7 +87,7 @@ def test_a_job_after_one_that_has_spoilt_the_alarm_still_has_its_timeout(work_ou
 
 
 def test_a_timeout_counts_as_a_failed_attempt(work, line):
-    job = line.put(sample.sleep, 20, timeout=1, retries=1)
+    job = line.put(sample.sleep, 100, timeout=1, retries=1)
     line.redis.hset(f"rq:job:{job.id}", "retry_intervals", "[600]")
 
     work()

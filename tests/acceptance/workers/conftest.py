@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.tasks import Task
 from tests.worker import sample_tasks as sample
 from tests.worker.fixtures import Line, line, start, worker_settings  # noqa: F401
-from tests.worker.processes import PATIENCE, Program, wait_until
+from tests.worker.processes import Program, wait_until
 
 
 class Sign:
@@ -54,7 +54,7 @@ def running(
     ) -> tuple[Program, RQJob]:
         worker = start(*command, **options)
         job = line.put(task, sign.path)
-        wait_until(lambda: sign.begun, PATIENCE)
+        wait_until(lambda: sign.begun)
         return worker, job
 
     return running

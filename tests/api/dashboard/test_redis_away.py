@@ -1,7 +1,6 @@
 """The dashboard while Redis is away, or hangs."""
 
 import asyncio
-import time
 
 import httpx
 from pydantic import SecretStr
@@ -47,14 +46,10 @@ def test_a_redis_that_hangs_holds_neither_the_dashboard_nor_the_service(
             # RQ's own class for workers makes each new connection of ours wait for 415 s.
             assert (await client.get("/dashboard/0/data/workers.json")).status_code == 200
             with hanging():
-                begun = time.monotonic()
                 slow = asyncio.gather(*(client.get(f"/dashboard{page}") for page in pages))
                 await asyncio.sleep(0.05)
                 assert (await client.get("/")).status_code == 200
-                quick = time.monotonic() - begun
-                return quick, [answer.status_code for answer in await asyncio.wait_for(slow, 5)]
+                assert not slow.done()
+                return [answer.status_code for answer in await asyncio.wait_for(slow, 30)]
 
-    quick, statuses = asyncio.run(look())
-
-    assert quick < 0.5
-    assert statuses == [503, 503, 503]
+    assert asyncio.run(look()) == [503, 503, 503]
