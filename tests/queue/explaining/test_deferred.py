@@ -6,8 +6,8 @@ from rq import SimpleWorker
 from app.options import JobOptions
 from app.queue import keys
 from tests.queue import tasks_for_tests as mine
+from tests.queue.explaining.conftest import TASKS
 
-TASKS = "tests.queue.tasks_for_tests"
 STARTED_BY_HAND = "start a worker with `python worker.py default`, which does."
 
 
