@@ -6,7 +6,6 @@ from rq import SimpleWorker
 from app.options import JobOptions
 from app.queue import keys
 from tests.queue import tasks_for_tests as mine
-from tests.queue.explaining.conftest import TASKS
 
 STARTED_BY_HAND = "start a worker with `python worker.py default`, which does."
 
