@@ -76,23 +76,6 @@ def ran(redis_client):
 
 
 @pytest.fixture
-def busy(redis_client, hire):
-    """Register a worker that has been at a job of this task for so many seconds."""
-
-    def busy(name, *queues, task, since):
-        worker = hire(name, *queues, state="busy")
-        facts = {
-            "origin": queues[-1],
-            "description": task,
-            "started_at": utcformat(datetime.now(UTC) - timedelta(seconds=since)),
-        }
-        redis_client.hset(keys.job(f"job-of-{name}"), mapping=facts)
-        redis_client.hset(worker.key, "current_job", f"job-of-{name}")
-
-    return busy
-
-
-@pytest.fixture
 def begin(redis_client, hire):
     """Start a job as a worker does whose name is given, without running it."""
 
@@ -114,13 +97,3 @@ def renew(redis_client, job, seconds):
     """Let a job's execution expire so many seconds from now."""
     (entry,) = redis_client.zrange(keys.registry("started", job.queue), 0, -1)
     redis_client.zadd(keys.registry("started", job.queue), {entry: time.time() + seconds})
-
-
-@pytest.fixture
-def hire_ours(redis_client, hire):
-    """Register a worker as ours does when it starts."""
-
-    def hire_ours(name, *queues):
-        redis_client.hset(hire(name, *queues).key, "tasks", "{}")
-
-    return hire_ours

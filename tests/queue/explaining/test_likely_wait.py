@@ -1,10 +1,30 @@
 """How long a queued job is likely to wait, from earlier runs and from what is ahead of it."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from rq.utils import utcformat
 
 from app.queue import keys
 from app.queue.explaining import likely_wait as likely_wait_module
 from tests.queue import tasks_for_tests as mine
+
+
+@pytest.fixture
+def busy(redis_client, hire):
+    """Register a worker that has been at a job of this task for so many seconds."""
+
+    def busy(name, *queues, task, since):
+        worker = hire(name, *queues, state="busy")
+        facts = {
+            "origin": queues[-1],
+            "description": task,
+            "started_at": utcformat(datetime.now(UTC) - timedelta(seconds=since)),
+        }
+        redis_client.hset(keys.job(f"job-of-{name}"), mapping=facts)
+        redis_client.hset(worker.key, "current_job", f"job-of-{name}")
+
+    return busy
 
 
 def test_the_first_job_before_an_idle_worker_waits_for_nothing(explain, enqueue, hire):

@@ -10,6 +10,16 @@ from tests.queue import tasks_for_tests as mine
 PAUSED = "the queue 'default' is paused, until somebody calls `POST /queues/default/resume`"
 
 
+@pytest.fixture
+def hire_ours(redis_client, hire):
+    """Register a worker as ours does when it starts."""
+
+    def hire_ours(name, *queues):
+        redis_client.hset(hire(name, *queues).key, "tasks", "{}")
+
+    return hire_ours
+
+
 def test_a_paused_queue_is_the_reason_until_it_is_resumed(
     explain, enqueue, hire_ours, redis_client
 ):

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rq import Retry
+from rq import Queue, Retry
 from rq.job import Job as RQJob
 from rq.job import JobStatus
 
@@ -12,6 +12,12 @@ from app.options import JobOptions
 from app.queue import lookup as lookup_module
 from tests.queue import tasks_for_tests as mine
 from tests.queue.conftest import work
+
+
+@pytest.fixture
+def stock(redis_client):
+    """A queue as a plain RQ client has it."""
+    return Queue("default", connection=redis_client)
 
 
 def test_a_queued_job_has_its_place_and_what_it_was_given(look, enqueue):

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import DuplicateJob
-from tests.queue.accepting.conftest import KEY, canceled_because, options
+from tests.queue.accept.conftest import KEY, canceled_because, options
 from tests.queue.conftest import work
 from tests.queue.tasks_for_tests import flaky, send
 

@@ -7,7 +7,7 @@ import pytest
 from app.errors import QueueFull, RedisUnavailable, UnknownParent
 from app.options import JobOptions
 from app.queue.enqueue import Enqueuer
-from tests.queue.accepting.conftest import KEY, options
+from tests.queue.accept.conftest import KEY, options
 from tests.queue.tasks_for_tests import send
 
 

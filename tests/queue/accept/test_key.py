@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import InvalidOptions, WrongStatus
 from app.queue.enqueue import Enqueuer
-from tests.queue.accepting.conftest import KEY, options
+from tests.queue.accept.conftest import KEY, options
 from tests.queue.conftest import work
 from tests.queue.tasks_for_tests import flaky, send
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.options import JobOptions
-from tests.queue.accepting.conftest import KEY, canceled_because, options
+from tests.queue.accept.conftest import KEY, canceled_because, options
 from tests.queue.conftest import work
 from tests.queue.tasks_for_tests import send
 
