@@ -1,4 +1,4 @@
-"""What `make up` decides before, and says while, it runs; tests/acceptance/test_up.py runs it."""
+"""What `make up` decides before, and says while, it runs; tests/acceptance/up runs it."""
 
 import pytest
 

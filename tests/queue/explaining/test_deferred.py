@@ -7,7 +7,6 @@ from app.options import JobOptions
 from app.queue import keys
 from tests.queue import tasks_for_tests as mine
 
-TASKS = "tests.queue.tasks_for_tests"
 STARTED_BY_HAND = "start a worker with `python worker.py default`, which does."
 
 
