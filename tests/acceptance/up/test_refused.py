@@ -54,4 +54,4 @@ def test_an_unknown_command_is_an_error_that_lists_the_known_ones(start):
 
     assert up.wait() == 2
     assert "invalid choice: 'nonsense'" in up.text
-    assert "up" in up.text
+    assert all(f"'{command}'" in up.text for command in ("up", "doctor", "secret"))

@@ -20,7 +20,7 @@ def test_429_is_tried_again_after_its_retry_after(service: Service) -> None:
     began = time.monotonic()
 
     assert call("GET", service.url).body == 1
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 30
     assert len(service.requests) == 2
 
 
@@ -42,7 +42,7 @@ def test_without_a_usable_retry_after_the_pause_is_short_and_random(
     began = time.monotonic()
 
     assert call("GET", service.url).body == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     assert len(service.requests) == 3
 
 
@@ -62,14 +62,14 @@ def test_after_the_last_try_nothing_is_waited_for(service: Service) -> None:
     service.answers = [
         answer(503, Retry_After="0"),
         answer(503, Retry_After="0"),
-        answer(503, Retry_After="5"),
+        answer(503, Retry_After="40"),
     ]
     began = time.monotonic()
 
     with pytest.raises(ServiceFailedError):
         call("GET", service.url)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     assert len(service.requests) == 3
 
 
@@ -83,7 +83,7 @@ def test_a_retry_after_beyond_the_tasks_time_is_not_waited_for(
     with pytest.raises(ServiceFailedError):
         call("GET", service.url)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     assert len(service.requests) == 1
 
 
@@ -94,7 +94,7 @@ def test_all_tries_together_stay_within_the_tasks_timeout() -> None:
 def test_an_answer_that_drips_is_cut_off_at_the_timeout(service: Service) -> None:
     def drip(handler: BaseHTTPRequestHandler) -> None:
         answer(200)(handler)
-        for _ in range(100):
+        for _ in range(1000):
             handler.wfile.write(b".")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -105,7 +105,7 @@ def test_an_answer_that_drips_is_cut_off_at_the_timeout(service: Service) -> Non
     with pytest.raises(TimeoutError, match=r"did not answer within 0\.3 s"):
         call("GET", service.url, timeout=0.3)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_a_service_that_is_away_is_left_to_the_jobs_retries(

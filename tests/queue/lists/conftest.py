@@ -1,6 +1,7 @@
 """Many jobs, and the pages of a list of them on a real Redis."""
 
 import asyncio
+import functools
 import time
 
 import pytest
@@ -30,10 +31,10 @@ def many(settings):
 
 
 @pytest.fixture
-def page(settings, catalogue):
-    """Ask for one page, or with `whole` for all of them, as a caller follows `next`."""
+def page_by(catalogue):
+    """Ask a service with these settings for one page."""
 
-    async def ask(query):
+    async def ask(settings, query):
         async with connect_async(settings) as client:
             lookup = Lookup(client, catalogue, settings)
             try:
@@ -42,7 +43,13 @@ def page(settings, catalogue):
                 await lookup.aclose()
 
     with asyncio.Runner() as runner:
-        yield lambda **query: runner.run(ask(JobQuery(**query)))
+        yield lambda settings, **query: runner.run(ask(settings, JobQuery(**query)))
+
+
+@pytest.fixture
+def page(settings, page_by):
+    """Ask for one page, or with `whole` for all of them, as a caller follows `next`."""
+    return functools.partial(page_by, settings)
 
 
 @pytest.fixture

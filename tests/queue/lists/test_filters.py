@@ -79,7 +79,9 @@ def test_every_combination_of_filters_gives_what_a_look_at_each_job_gives(mixed,
 
 
 def test_a_job_in_a_list_is_as_it_is_alone_but_for_place_and_traceback(mixed, whole, ask):
-    for job in whole():
+    jobs = whole()
+    assert len(jobs) == len(mixed)
+    for job in jobs:
         alone = ask(lambda service, job=job: service.lookup.job(job.id))
         if alone.error:
             alone.error.traceback = None

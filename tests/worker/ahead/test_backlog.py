@@ -37,7 +37,7 @@ def test_horses_and_workers_that_are_killed_in_a_backlog_lose_nothing(start, lin
                 killed.append(horse)
                 os.kill(horse, signal.SIGKILL)
 
-    wait_until(lambda: line.redis.zcard("rq:finished:default") == JOBS, 60)
+    wait_until(lambda: line.redis.zcard("rq:finished:default") == JOBS)
 
     hits = Counter(
         key.decode() for horse in set(killed) if (key := line.redis.get(f"last:{horse}"))

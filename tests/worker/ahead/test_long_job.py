@@ -28,9 +28,9 @@ def test_what_was_claimed_before_a_pause_goes_back_behind_a_long_job_and_waits(
     long, next_one = line.put(sample.wait_for, str(sign)), line.put(sample.add, 1)
 
     def pause():
-        wait_until((tmp_path / "sign.begun").exists, 20)
+        wait_until((tmp_path / "sign.begun").exists)
         line.redis.sadd(keys.PAUSED, "default")
-        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"], 5)
+        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"])
         sign.touch()
 
     other = threading.Thread(target=pause)
@@ -49,10 +49,8 @@ def test_a_long_job_does_not_hold_up_what_was_claimed_ahead_of_it(work_briskly, 
     seen = []
 
     def be_another_worker():
-        wait_until((tmp_path / "sign.begun").exists, 20)
-        begun = time.monotonic()
-        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"], 5)
-        seen.append(time.monotonic() - begun)
+        wait_until((tmp_path / "sign.begun").exists)
+        wait_until(lambda: statuses(line, next_one) == ["queued", "started", "queued"])
         seen.append(line.waiting())
         connection = dedicated(line.redis)
         hotline = Hotline(lambda: connection, lambda **_: True)
@@ -66,8 +64,7 @@ def test_a_long_job_does_not_hold_up_what_was_claimed_ahead_of_it(work_briskly, 
     work_briskly()
     other.join()
 
-    seconds, waiting, claimed = seen
-    assert seconds < 1  # a tenth of one on a machine that is not busy
+    waiting, claimed = seen
     assert waiting == [next_one.id]
     assert claimed == next_one.id
     assert line.again(next_one).worker_name == "other"

@@ -91,13 +91,24 @@ def test_no_more_is_claimed_ahead_than_the_worker_may_run(work_briskly, line):
     assert statuses(line, jobs[2]) == ["queued"]
 
 
-def test_suspended_workers_claim_nothing_ahead(work_briskly, line):
-    jobs = [line.put(sample.add, number) for number in range(3)]
-    line.redis.set("rq:suspended", 1)
+def test_workers_that_are_suspended_amid_a_job_claim_no_more_ahead(work_briskly, line, tmp_path):
+    sign = tmp_path / "sign"
+    first = line.put(sample.wait_for, str(sign))
+    _, *others = [line.put(sample.add, number) for number in range(3)]  # one is claimed already
 
+    def suspend():
+        wait_until((tmp_path / "sign.begun").exists)
+        line.redis.set("rq:suspended", 1)
+        sign.touch()
+
+    suspending = threading.Thread(target=suspend)
+    suspending.start()
     work_briskly()
+    suspending.join()
 
-    assert line.waiting() == [job.id for job in jobs]
+    assert line.result(first) == "seen"
+    assert line.waiting()[-2:] == [job.id for job in others]
+    assert [statuses(line, job) for job in others] == [["queued"]] * 2
 
 
 def test_nothing_is_claimed_ahead_from_a_paused_queue_and_the_others_go_on(work_briskly, line):

@@ -14,18 +14,18 @@ def test_a_stopped_attempt_says_by_whom_also_after_a_retry_by_hand(
 ):
     job = line.put(sample.wait_for, str(tmp_path / "never"))
     start()
-    wait_until((tmp_path / "never.begun").exists, 20)
+    wait_until((tmp_path / "never.begun").exists)
 
     ask(lambda _, control: control.stop(job.id, "request 8f0c"))
 
     said = "JobStopped: a caller had the job stopped while it ran (request 8f0c)"
-    wait_until(lambda: look(job).status == "stopped", 20)
+    wait_until(lambda: look(job).status == "stopped")
     found = look(job)
     assert told(found) == [(1, said)]
     assert f"{found.error.type}: {found.error.message}" == said
     (tmp_path / "never").touch()
     ask(lambda _, control: control.retry(job.id))
-    wait_until(lambda: look(job).status == "finished", 20)
+    wait_until(lambda: look(job).status == "finished")
     assert told(look(job)) == [(1, said), (2, None)]
 
 

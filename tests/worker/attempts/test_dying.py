@@ -44,13 +44,13 @@ def test_an_attempt_that_a_stock_workers_parent_process_ended_says_where_and_whe
 ):
     stock = start("-m", "rq.cli", "worker", "default", "--name", "stock", "--url", redis_url)
     job = line.put(sample.wait_for, str(tmp_path / "never"))
-    wait_until((tmp_path / "never.begun").exists, 20)
+    wait_until((tmp_path / "never.begun").exists)
     before = datetime.now(UTC)
     if how == "stopped":
         send_stop_job_command(line.redis, job.id)
     else:
         os.kill(stock.horse, signal.SIGKILL)
-    wait_until(lambda: look(job).status == how, 20)
+    wait_until(lambda: look(job).status == how)
 
     found = look(job)
 
@@ -74,7 +74,7 @@ def test_an_attempt_that_was_put_back_at_the_end_of_its_worker_does_not_count(
 ):
     job = line.put(sample.wait_for, str(tmp_path / "go"))
     worker = start("-n", "1", TASK_API_SHUTDOWN_GRACE="0")
-    wait_until((tmp_path / "go.begun").exists, 20)
+    wait_until((tmp_path / "go.begun").exists)
     (running,) = look(job).attempts
     assert (running.number, running.ended_at, running.error) == (1, None, None)
 

@@ -30,7 +30,7 @@ def test_what_is_not_taken_is_tried_again_by_the_schedule(told, receiver, work, 
     [shown] = ask(lambda api: api.callbacks.of(job.id))
     assert [each.status for each in shown.tries] == [500, 302, 404, 200]
     assert [each.number for each in shown.tries] == [1, 2, 3, 4]
-    assert all(each.seconds is not None and each.seconds < 5 for each in shown.tries)
+    assert all(each.seconds is not None and each.seconds > 0 for each in shown.tries)
     assert shown.tries[0].answer == "as you say"
     assert (shown.status, shown.next_try_at) == ("finished", None)
     assert shown.delivered_at == shown.tries[3].at
