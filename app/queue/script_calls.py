@@ -7,6 +7,7 @@ from app.options import TEN_YEARS
 from app.queue import keys
 from app.queue.attempts import completed, counted, last_of, retries_given
 from app.queue.hashes import Hash
+from app.queue.held import Held
 from app.queue.moment import text_of_now
 from app.queue.new_callback import new_callback
 
@@ -58,24 +59,18 @@ def _seconds(raw: Hash, field: bytes) -> int:
     return min(int(value), TEN_YEARS) if value.isdigit() and len(value) < 20 else 0
 
 
-def requeue_call(job_id: str, execution_id: str, queue: str) -> ScriptCall:
-    """Call `requeue.lua`: a worker lets a job go that it has begun, or only claimed.
-
-    Args:
-        job_id: the job's id.
-        execution_id: that of the worker's claim.
-        queue: the name of the job's queue.
-    """
+def requeue_call(held: Held) -> ScriptCall:
+    """Call `requeue.lua`: a worker lets a job go that it has begun, or only claimed."""
     return (
         [
-            keys.job(job_id),
-            keys.queue(queue),
-            keys.registry("started", queue),
-            keys.executions(job_id),
-            keys.execution(job_id, execution_id),
+            keys.job(held.job_id),
+            keys.queue(held.queue),
+            held.registry,
+            keys.executions(held.job_id),
+            keys.execution(held.job_id, held.execution_id),
             keys.QUEUES,
         ],
-        [job_id, execution_id],
+        [held.job_id, held.execution_id],
     )
 
 

@@ -52,7 +52,7 @@ class Executor:
     def note(self, claim: Claim) -> float:
         """Note that a claimed job runs from now on; gives the time, on the monotonic clock."""
         begun = time.monotonic()
-        self._slot.running(claim.names, begun)
+        self._slot.running(claim.held, begun)
         return begun
 
     def note_again(self) -> float:

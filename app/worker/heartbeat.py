@@ -41,9 +41,9 @@ class Heartbeat:
         args: list[str | float] = [text_of(datetime.fromtimestamp(now, UTC)), now, self._expires]
         args += [self._lease, round(time.monotonic() - record.begun, 3)]
         if record.doing is not Doing.WAITING:
-            args += record.names
+            args += record.held
         if before.doing is Doing.RECORDING:
-            args += before.names
+            args += before.held
         if not self._script(keys=[self._worker.key], args=args):
             self._write_anew()
         return self._lease / 3

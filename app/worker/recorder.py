@@ -16,7 +16,6 @@ from rq.utils import now
 
 from app.context import RetryLater
 from app.errors import TaskApiError
-from app.queue import keys
 from app.worker.job import TaskJob
 from app.worker.rq_worker import AGAIN, RQWorker, TakenOver
 from app.worker.slot import Slot
@@ -80,7 +79,7 @@ class Recorder:
 
     def unreadable(self, claim: Claim, error: BaseException) -> None:
         """Fail a job whose record is broken."""
-        fail_unreadable(self._worker.connection, *claim.names, error)
+        fail_unreadable(self._worker.connection, claim.held, error)
 
     def end_if_forked(self) -> None:
         """End the process that a task has forked, and that came back from it: no second horse."""
@@ -117,11 +116,10 @@ class Recorder:
 
     def _holds_claim(self) -> bool:
         assert self._claim is not None
-        job_id, execution_id, queue = self._claim.names
-        started, entry = keys.registry("started", queue), f"{job_id}:{execution_id}"
+        held = self._claim.held
         while True:
             try:
-                return self._worker.connection.zscore(started, entry) is not None
+                return self._worker.connection.zscore(held.registry, held.entry) is not None
             except RedisError:
                 if not self._patient():
                     raise

@@ -17,6 +17,7 @@ from rq.timeouts import UnixSignalDeathPenalty
 from rq.utils import as_text, now
 
 from app.queue import keys
+from app.queue.held import Held
 from app.queue.script_calls import requeue_call
 from app.queue.scripts import script
 from app.queue.wire import WireSerializer
@@ -37,9 +38,7 @@ _WRONG_TYPE = "WRONGTYPE"  # how Redis' answer begins where a key holds somethin
 class Loss:
     """An execution whose process is gone."""
 
-    job_id: str
-    execution_id: str
-    queue: str
+    held: Held
     reason: str
 
 
@@ -68,11 +67,11 @@ class Recovery:
         taken = self._expired(keys=self._registries, args=[TIME_FOR_ONE, MOST_AT_ONCE])
         for number, entry in zip(taken[::2], taken[1::2], strict=True):
             job_id, _, execution_id = entry.decode().partition(":")
-            queue = self._queues[number - 1]
-            if self._was_claimed_ahead(job_id, execution_id):
-                self.put_back(job_id, execution_id, queue)
+            held = Held(job_id, execution_id, self._queues[number - 1])
+            if self._was_claimed_ahead(held):
+                self.put_back(held)
             else:
-                self.lost(Loss(job_id, execution_id, queue, "its worker died"))
+                self.lost(Loss(held, "its worker died"))
         return len(taken) // 2
 
     def lost(self, loss: Loss) -> None:
@@ -83,40 +82,35 @@ class Recovery:
         try:
             verdict: Any = self._connection.transaction(
                 partial(self._judge, loss),  # type: ignore[arg-type]
-                keys.job(loss.job_id),
+                keys.job(loss.held.job_id),
                 value_from_callable=True,
             )
         except Exception as error:
             if isinstance(error, RedisError) and not str(error).startswith(_WRONG_TYPE):
                 raise
-            names = loss.job_id, loss.execution_id, loss.queue
-            fail_unreadable(self._connection, *names, error)
+            fail_unreadable(self._connection, loss.held, error)
             return
         if verdict is not None:
             logger.warning(
-                "job.lost id=%s again=%s reason=%s", loss.job_id, verdict.again, verdict.reason
+                "job.lost id=%s again=%s reason=%s",
+                loss.held.job_id,
+                verdict.again,
+                verdict.reason,
             )
             if not verdict.again:
-                self._queue(loss.queue).enqueue_dependents(verdict.job)
+                self._queue(loss.held.queue).enqueue_dependents(verdict.job)
                 self._aside.call(partial(_tell, verdict))
 
-    def holds(
-        self,
-        job_id: str,
-        execution_id: str,
-        queue_name: str,
-        connection: redis.Redis | None = None,
-    ) -> bool:
+    def holds(self, held: Held, connection: redis.Redis | None = None) -> bool:
         """Say whether this execution is still the one that has the job."""
-        started = keys.registry("started", queue_name)
-        score = (connection or self._connection).zscore(started, f"{job_id}:{execution_id}")
+        score = (connection or self._connection).zscore(held.registry, held.entry)
         return score is not None
 
-    def put_back(self, job_id: str, execution_id: str, queue_name: str) -> None:
+    def put_back(self, held: Held) -> None:
         """Give a job back to the front of its queue that was taken from its horse on purpose."""
-        script_keys, args = requeue_call(job_id, execution_id, queue_name)
+        script_keys, args = requeue_call(held)
         if self._requeue(keys=script_keys, args=args):
-            logger.warning("job.put_back id=%s", job_id)
+            logger.warning("job.put_back id=%s", held.job_id)
 
     def put_back_claimed(
         self, worker_key: str, *, call: str | None = None, running: str | None = None
@@ -134,33 +128,33 @@ class Recovery:
             return False
         if job_id and job_id != running:
             [queue] = self._texts(keys.job(job_id), "origin")
-            self.put_back(job_id, last, queue)
+            self.put_back(Held(job_id, last, queue))
         return True
 
-    def _was_claimed_ahead(self, job_id: str, execution_id: str) -> bool:
+    def _was_claimed_ahead(self, held: Held) -> bool:
         """Say whether a dead worker had claimed a job ahead, and never begun it."""
         try:
-            [name] = self._texts(keys.job(job_id), "worker_name")
+            [name] = self._texts(keys.job(held.job_id), "worker_name")
             call, claimed, running = self._texts(
                 keys.worker(name), "execution", "claimed", "current_job"
             )
         except (ResponseError, ValueError):  # a broken record
             return False
-        return (call, claimed) == (execution_id, job_id) and running != job_id
+        return (call, claimed) == (held.execution_id, held.job_id) and running != held.job_id
 
     def _texts(self, key: str, *fields: str) -> list[str]:
         return [(as_text(value) if value else "") for value in self._connection.hmget(key, *fields)]
 
     def _judge(self, loss: Loss, pipeline: Pipeline) -> Verdict | None:
         """Write what becomes of a lost job; begun anew where its record changes meanwhile."""
-        names = loss.job_id, loss.execution_id, loss.queue
-        held = self.holds(*names, connection=pipeline)
-        fields = pipeline.hgetall(keys.job(loss.job_id))
+        held = loss.held
+        is_held = self.holds(held, pipeline)
+        fields = pipeline.hgetall(keys.job(held.job_id))
         pipeline.multi()
-        job = TaskJob(loss.job_id, self._connection)
-        job.origin = loss.queue
-        Execution(loss.execution_id, loss.job_id, self._connection).delete(job, pipeline)
-        if not held or fields.get(b"status") != b"started":
+        job = TaskJob(held.job_id, self._connection)
+        job.origin = held.queue
+        Execution(held.execution_id, held.job_id, self._connection).delete(job, pipeline)
+        if not is_held or fields.get(b"status") != b"started":
             return None
         job.restore(fields)
         job.ended_at = now()
@@ -172,14 +166,14 @@ class Recovery:
             reason = f"{reason}, as {crashes - 1} workers did before that ran it"
         job.fault = text = f"WorkerLost: {reason}"
         if again := job.should_retry:
-            job.retry(self._queue(loss.queue), pipeline)
+            job.retry(self._queue(held.queue), pipeline)
         else:
             job.set_status(JobStatus.FAILED, pipeline)
             job._handle_failure(  # noqa: SLF001 - as RQ's own cleanup does
                 text,
                 pipeline,
                 worker_name=job.worker_name or "",
-                execution_id=loss.execution_id,
+                execution_id=held.execution_id,
                 execution_started_at=job.started_at,
                 execution_ended_at=job.ended_at,
             )

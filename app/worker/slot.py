@@ -16,6 +16,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from app.queue.held import Held
+
 _SIZE = 8192
 _NEVER = float("inf")
 _MUST_END_AT = 0
@@ -50,17 +52,10 @@ class Record:
     doing: Doing
     begun: float
     deadline: float
-    job_id: str
-    execution_id: str
-    queue: str
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """What tells the job from all others: its id, its execution's, and its queue."""
-        return self.job_id, self.execution_id, self.queue
+    held: Held
 
 
-NOTHING = Record(Doing.WAITING, 0.0, 0.0, "", "", "")
+NOTHING = Record(Doing.WAITING, 0.0, 0.0, Held("", "", ""))
 
 
 class Slot:
@@ -72,9 +67,9 @@ class Slot:
         self._counts = memoryview(self._memory).cast("Q")
         self._at = _FIRST_PLACE_AT  # the horse's own note of where its place begins
 
-    def running(self, job: tuple[str, str, str], begun: float) -> None:
-        """Note the job (its id, its execution's id, its queue) that runs from now on."""
-        names = _BETWEEN.join(job).encode()[:_MOST_NAMES]
+    def running(self, held: Held, begun: float) -> None:
+        """Note the job that runs from now on."""
+        names = _BETWEEN.join(held).encode()[:_MOST_NAMES]
         self._turn()
         self._memory[self._at : self._at + _RECORD.size + len(names)] = (
             _RECORD.pack(Doing.RUNNING, begun, _NEVER, len(names)) + names
@@ -167,8 +162,8 @@ class Slot:
         [length] = _LENGTH.unpack_from(self._memory, at + _LENGTH_OFFSET)
         at += _RECORD.size
         names = self._memory[at : at + length].decode(errors="replace").split(_BETWEEN)
-        job_id, execution_id, queue = names if len(names) == 3 else ("", "", "")
-        return Record(Doing(doing), begun, deadline, job_id, execution_id, queue)
+        held = Held(*names) if len(names) == len(NOTHING.held) else NOTHING.held
+        return Record(Doing(doing), begun, deadline, held)
 
     def _read_ahead(self) -> str:
         call = self._memory[_AHEAD_AT : _AHEAD_AT + _AHEAD_SIZE]

@@ -129,13 +129,14 @@ class Supervisor:
 
     def _prepare_handover(self, record: Record) -> None:
         if self._signals.must_end:
-            self._recovery.put_back(*record.names)
+            self._recovery.put_back(record.held)
             return
-        fields: Any = self._worker.connection.hgetall(keys.job(record.job_id))
+        held = record.held
+        fields: Any = self._worker.connection.hgetall(keys.job(held.job_id))
         if fields:
-            self._handed_over = Claim(record.job_id, record.execution_id, fields, time.time())
+            self._handed_over = Claim(held.job_id, held.execution_id, fields, time.time())
         else:
-            self._recovery.lost(Loss(*record.names, "it was deleted"))
+            self._recovery.lost(Loss(held, "it was deleted"))
 
     def _do_duties(self) -> None:
         self._notice_standstill()
@@ -190,8 +191,8 @@ class Supervisor:
                 self._burial.put_back = True
         record = self._stable.look()
         if record.doing is Doing.RUNNING and now > record.deadline:
-            late = record.execution_id
-            if self._stable.kill(lambda found: found.execution_id == late and now > found.deadline):
+            late = record.held
+            if self._stable.kill(lambda found: found.held == late and now > found.deadline):
                 self._burial.overdue = True
 
     def _sleep(self, wakeup: int) -> None:
@@ -265,4 +266,4 @@ def _uptime() -> float:
 
 
 def _runs(record: Record, job_id: str) -> bool:
-    return record.doing is Doing.RUNNING and record.job_id == job_id
+    return record.doing is Doing.RUNNING and record.held.job_id == job_id

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.queue import keys
 from app.queue.hashes import Hash, hash_of
+from app.queue.held import Held
 from app.queue.moment import text_of
 from app.queue.script_calls import requeue_call
 from app.queue.wire import dumps
@@ -47,9 +48,9 @@ class Claim:
         return self.fields.get(b"origin", b"").decode()
 
     @property
-    def names(self) -> tuple[str, str, str]:
-        """What tells it from all others: its id, its execution's, and its queue."""
-        return self.job_id, self.execution_id, self.queue
+    def held(self) -> Held:
+        """What tells it from all others."""
+        return Held(self.job_id, self.execution_id, self.queue)
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ class Turns:
 
     def put_back(self, claim: Claim) -> None:
         """Give a job back to the front of its queue that was claimed and has not begun."""
-        script_keys, args = requeue_call(*claim.names)
+        script_keys, args = requeue_call(claim.held)
         arguments = [len(script_keys), *script_keys, *args]
         if self._hotline.run("requeue", arguments, with_result=True):
             logger.info("job.put_back id=%s", claim.job_id)

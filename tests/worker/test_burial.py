@@ -7,10 +7,11 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from rq import Callback
 
+from app.queue.held import Held
 from app.worker.aside import Aside
 from app.worker.burial import Burial
 from app.worker.recovery import Recovery
-from app.worker.slot import Doing, Record
+from app.worker.slot import NOTHING, Doing, Record
 from app.worker.stable import End
 from tests.worker import sample_tasks as sample
 from tests.worker.fixtures import QUEUES
@@ -38,7 +39,7 @@ def die(line, redis_client):
         redis_client.zadd(f"rq:wip:{job.origin}", {f"{job.id}:e": time.time() + 100})
         of_worker = {"current_job": job.id, "claimed": job.id, "execution": "e"}
         redis_client.hset("rq:worker:w", mapping=of_worker)
-        return End(status, Record(doing, 0.0, 0.0, job.id, "e", job.origin))
+        return End(status, Record(doing, 0.0, 0.0, Held(job.id, "e", job.origin)))
 
     return die
 
@@ -86,8 +87,8 @@ def die_in_mid_stride(line, redis_client):
         redis_client.zadd("rq:wip:default", {f"{job.id}:{execution}": time.time() + 100})
     of_worker = {"current_job": running.id, "claimed": ahead.id, "execution": "a"}
     redis_client.hset("rq:worker:w", mapping=of_worker)
-    record = Record(Doing.RUNNING, 0.0, 0.0, running.id, "r", "default")
-    end = End(KILLED, record, Record(Doing.RECORDING, 0.0, 0.0, before.id, "b", "default"))
+    record = Record(Doing.RUNNING, 0.0, 0.0, Held(running.id, "r", "default"))
+    end = End(KILLED, record, Record(Doing.RECORDING, 0.0, 0.0, Held(before.id, "b", "default")))
     return jobs, end
 
 
@@ -128,7 +129,7 @@ def test_an_end_that_has_arrived_is_not_taken_back(burial, die_in_mid_stride, li
 
 
 def test_a_horse_that_was_at_nothing_leaves_nothing(burial, line):
-    burial.bury(End(KILLED, Record(Doing.WAITING, 0.0, 0.0, "", "", "")))
+    burial.bury(End(KILLED, NOTHING))
 
     assert line.redis.keys("rq:job*") == []
 

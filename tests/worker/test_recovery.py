@@ -7,6 +7,7 @@ from rq import Callback
 from rq import Retry as RetryOption
 from rq.job import Dependency
 
+from app.queue.held import Held
 from app.worker.aside import Aside
 from app.worker.recovery import Loss, Recovery
 from tests.worker import sample_tasks as sample
@@ -37,7 +38,7 @@ def abandon(line, redis_client):
         redis_client.zadd(f"rq:wip:{job.origin}", {f"{job.id}:{execution}": expired})
         redis_client.zadd(f"rq:executions:{job.id}", {execution: expired + 60})
         redis_client.hset(f"rq:execution:{job.id}:{execution}", "id", execution)
-        return Loss(job.id, execution, job.origin, "its worker died")
+        return Loss(Held(job.id, execution, job.origin), "its worker died")
 
     return abandon
 
@@ -127,7 +128,7 @@ def test_a_job_that_somebody_else_has_now_is_left_to_them(recovery, abandon, lin
     redis_client.zadd("rq:wip:default", {f"{job.id}:theirs": time.time() + 100})
 
     recovery.lost(loss)
-    recovery.put_back(loss.job_id, loss.execution_id, loss.queue)
+    recovery.put_back(loss.held)
 
     assert line.again(job).get_status() == "started"
     assert line.waiting() == []
@@ -141,8 +142,8 @@ def test_a_job_that_ends_while_it_is_judged_stays_ended(
     loss = abandon(job)
     holds = Recovery.holds
 
-    def end_then_hold(self, *names, **options):
-        held = holds(self, *names, **options)
+    def end_then_hold(self, *arguments):
+        held = holds(self, *arguments)
         if redis_client.hget(f"rq:job:{job.id}", "status") == b"started":
             redis_client.zrem("rq:wip:default", f"{job.id}:gone")
             redis_client.hset(f"rq:job:{job.id}", "status", "finished")
@@ -217,7 +218,7 @@ def test_a_job_that_is_put_back_is_next_and_its_attempt_does_not_count(
     other = line.put(sample.add, 1)
     loss = abandon(job)
 
-    recovery.put_back(loss.job_id, loss.execution_id, loss.queue)
+    recovery.put_back(loss.held)
 
     assert line.waiting() == [job.id, other.id]
     found = line.again(job)

@@ -14,7 +14,7 @@ def test_at_the_start_nothing_is_done():
 
     record = slot.look()
 
-    assert (record.doing, record.job_id, record.execution_id, record.queue) == (
+    assert (record.doing, *record.held) == (
         Doing.WAITING,
         "",
         "",
@@ -35,7 +35,7 @@ def test_another_process_sees_what_runs():
 
     record = slot.look()
     assert record.doing is Doing.RUNNING
-    assert (record.job_id, record.execution_id, record.queue) == JOB
+    assert record.held == JOB
     assert (record.begun, record.deadline) == (12.5, 99.25)
     assert slot.done == 1
 
@@ -54,7 +54,7 @@ def test_a_shorter_name_leaves_nothing_of_a_longer_one():
 
     slot.running(JOB, 2.0)
 
-    assert slot.look().job_id == "job-id"
+    assert slot.look().held.job_id == "job-id"
 
 
 def test_every_step_is_told_apart_and_keeps_the_names():
@@ -67,7 +67,7 @@ def test_every_step_is_told_apart_and_keeps_the_names():
         steps.append(slot.look().doing)
 
     assert steps == [Doing.RECORDING, Doing.HANDING_OVER, Doing.WAITING, Doing.RUNNING]
-    assert slot.look().job_id == "job-id"
+    assert slot.look().held.job_id == "job-id"
 
 
 def test_a_queue_may_have_any_name_that_a_command_line_gives():
@@ -75,7 +75,7 @@ def test_a_queue_may_have_any_name_that_a_command_line_gives():
 
     slot.running(("job-id", "e", "two\nlines: {é} *"), 1.0)
 
-    assert slot.look().names == ("job-id", "e", "two\nlines: {é} *")
+    assert slot.look().held == ("job-id", "e", "two\nlines: {é} *")
 
 
 def test_names_that_are_too_long_are_none():
@@ -83,7 +83,7 @@ def test_names_that_are_too_long_are_none():
 
     slot.running(("x" * 5000, "e", "q"), 1.0)
 
-    assert slot.look().job_id == ""
+    assert slot.look().held.job_id == ""
 
 
 def test_the_next_horse_begins_anew_and_the_count_goes_on():
@@ -118,8 +118,8 @@ def test_the_job_before_can_still_be_seen_while_the_next_one_runs():
 
     slot.running(OTHER, 2.0)
 
-    assert (slot.look().job_id, slot.look().doing) == ("other-id", Doing.RUNNING)
-    assert (slot.look_before().job_id, slot.look_before().doing) == ("job-id", Doing.RECORDING)
+    assert (slot.look().held.job_id, slot.look().doing) == ("other-id", Doing.RUNNING)
+    assert (slot.look_before().held.job_id, slot.look_before().doing) == ("job-id", Doing.RECORDING)
 
 
 def test_the_horse_may_turn_back_to_the_job_before():
@@ -131,10 +131,10 @@ def test_the_horse_may_turn_back_to_the_job_before():
     slot.turn_back()
     slot.running_until(9.0)
 
-    assert (slot.look().job_id, slot.look().deadline) == ("job-id", 9.0)
-    assert (slot.look_before().job_id, slot.look_before().doing) == ("other-id", Doing.RECORDING)
+    assert (slot.look().held.job_id, slot.look().deadline) == ("job-id", 9.0)
+    assert (slot.look_before().held.job_id, slot.look_before().doing) == ("other-id", Doing.RECORDING)
     slot.turn_back()
-    assert slot.look().job_id == "other-id"
+    assert slot.look().held.job_id == "other-id"
 
 
 def test_what_is_claimed_ahead_is_seen_with_the_job_that_runs_meanwhile():
@@ -145,7 +145,7 @@ def test_what_is_claimed_ahead_is_seen_with_the_job_that_runs_meanwhile():
     slot.claiming_ahead("k" * 32)
     call, record = slot.look_ahead()
 
-    assert (call, record.job_id) == ("k" * 32, "job-id")
+    assert (call, record.held.job_id) == ("k" * 32, "job-id")
     slot.not_claiming_ahead()
     assert slot.look_ahead()[0] == ""
 
@@ -174,7 +174,7 @@ def test_a_job_may_begin_anew():
     slot.begun(7.0)
 
     assert slot.look().begun == 7.0
-    assert slot.look().job_id == "job-id"
+    assert slot.look().held.job_id == "job-id"
 
 
 def test_the_next_horse_sees_nothing_of_the_jobs_before():

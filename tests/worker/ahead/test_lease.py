@@ -3,6 +3,7 @@
 import pytest
 
 from app.queue.connection import dedicated
+from app.queue.held import Held
 from app.worker.aside import Aside
 from app.worker.heartbeat import Heartbeat
 from app.worker.hotline import Hotline
@@ -54,8 +55,8 @@ def test_a_worker_renews_all_that_its_horse_has_in_hand(
     redis_client.hset("rq:worker:w", "birth", "2026-01-01T00:00:00Z")
 
     heartbeat.beat(
-        Record(Doing.RUNNING, 0.0, 0.0, *running.names),
-        Record(Doing.RECORDING, 0.0, 0.0, ended.id, "x", "low"),
+        Record(Doing.RUNNING, 0.0, 0.0, running.held),
+        Record(Doing.RECORDING, 0.0, 0.0, Held(ended.id, "x", "low")),
     )
 
     now = redis_client.time()[0]

@@ -7,6 +7,7 @@ import pytest
 
 from app.queue import keys
 from app.queue.connection import dedicated
+from app.queue.held import Held
 from app.worker import ahead
 from app.worker.ahead import HELD_UP, HeldUp
 from app.worker.aside import Aside
@@ -94,7 +95,7 @@ def held_up(redis_client, line):
     redis_client.hset("rq:worker:w", mapping={"claimed": job.id, "execution": "k"})
 
     def held_up(call, seconds):
-        running = Record(Doing.RUNNING, time.monotonic() - seconds, 0.0, "r", "e", "default")
+        running = Record(Doing.RUNNING, time.monotonic() - seconds, 0.0, Held("r", "e", "default"))
         recovery = Recovery(redis_client, QUEUES, Aside())
         return HeldUp("rq:worker:w", recovery, lambda: (call, running))
 
