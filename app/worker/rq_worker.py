@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -44,6 +45,8 @@ class RQWorker(BaseWorker):
     """Waits for Redis; raises `TakenOver` where the job is not ours any more. Its argument is how
     many seconds what comes next may take; None stands for the record alone, which may wait."""
 
+    _begin_record: Callable[[], None] | None = None
+
     tasks: Mapping[str, str] | None = None
     """What `Catalogue.digests` gives of the tasks that it has loaded; the doctor compares them."""
 
@@ -78,11 +81,23 @@ class RQWorker(BaseWorker):
         """Record a job's result; its webhooks come next."""
         before = self.execution, job.repeats_left
 
-        def record() -> None:
+        def begin() -> None:
             self.execution, job.repeats_left = before
-            super(RQWorker, self).handle_job_success(job, queue, started_job_registry)
 
-        self._patiently(record, None)
+        self._begin_record = begin
+        self._patiently(
+            lambda: super(RQWorker, self).handle_job_success(job, queue, started_job_registry),
+            None,
+        )
+
+    def increment_successful_job_count(self, pipeline: Pipeline | None = None) -> None:
+        """Count a job; RQ begins its record here, and anew where others came to wait for the job.
+
+        By then it has forgotten the execution, whose entries would stay, and counted a repeat.
+        """
+        if self._begin_record is not None:
+            self._begin_record()
+        super().increment_successful_job_count(pipeline)
 
     def handle_job_retry(
         self,

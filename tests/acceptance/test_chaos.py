@@ -34,6 +34,7 @@ RATE = 30  # jobs a second
 STUCK = 40.0  # seconds after the last kill in which some job has to have ended, if any is left
 MOST_CRASHES = 3
 HOST = "127.0.0.1"
+QUEUES = ("high", "default", "low")
 
 SETTINGS = {"TASK_API_TAKEOVER_AFTER": "5", "TASK_API_SHUTDOWN_GRACE": "2"}
 TASKS = (sample.count_run, sample.count_run, sample.count_run_later, sample.count_run_alone)
@@ -143,7 +144,7 @@ class Callers(threading.Thread):
             fails = self._rng.choice([0] * 8 + [1, 2])
             seconds = self._rng.choice([0.0, 0.0, 0.01, 0.05, 0.2])
             arguments = {"url": self._counts_url, "key": key, "seconds": seconds, "fails": fails}
-            queue = self._rng.choice(["high", "default", "low"])
+            queue = self._rng.choice(QUEUES)
             put = self._rng.choice(
                 [self._post] * 7 + [self._call_with_callback] * 2 + [self._call_family]
             )
@@ -251,12 +252,27 @@ def statuses(client: redis.Redis, jobs) -> dict[str, str | None]:
     return {job: status and status.decode() for job, status in zip(jobs, found, strict=True)}
 
 
+def in_lines(client: redis.Redis) -> set[str]:
+    """Name the jobs that wait or run; some may have been enqueued without an answer."""
+    entries = [
+        *(entry for queue in QUEUES for entry in client.lrange(f"rq:queue:{queue}", 0, -1)),
+        *(
+            entry
+            for queue in QUEUES
+            for kind in ("wip", "scheduled", "deferred")
+            for entry in client.zrange(f"rq:{kind}:{queue}", 0, -1)
+        ),
+    ]
+    return {entry.decode().partition(":")[0] for entry in entries}
+
+
 def wait_until_settled(client: redis.Redis, jobs) -> float:
     """Wait until all jobs have ended; a backlog may take its time, but it has to melt."""
     begun = moved = time.monotonic()
     fewest = len(jobs) + 1
     while True:
-        open_ = {j: s for j, s in statuses(client, list(jobs)).items() if s not in ENDED}
+        known = {*jobs, *in_lines(client)}
+        open_ = {j: s for j, s in statuses(client, known).items() if s not in ENDED}
         if not open_:
             return time.monotonic() - begun
         if len(open_) < fewest:
@@ -304,7 +320,7 @@ def check(town: Town, client: redis.Redis, callers: Callers, counts: redis.Redis
                 f"logs: {told}"
             )
     assert not wrong, "\n".join([f"CHAOS_SEED={SEED}", *wrong])
-    for queue in ("high", "default", "low"):
+    for queue in QUEUES:
         for kind in ("queue", "wip", "scheduled", "deferred"):
             key = f"rq:{kind}:{queue}"
             size = client.llen(key) if kind == "queue" else client.zcard(key)

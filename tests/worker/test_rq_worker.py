@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
-from rq import Callback
+from rq import Callback, Queue, Repeat
 from rq import Retry as RetryOption
 from rq.worker import BaseWorker
 
@@ -169,3 +169,27 @@ def test_a_failure_that_rq_can_never_record_is_left_to_whoever_takes_it_over(
     assert line.again(job).get_status() == "started"
     assert line.redis.zcard("rq:wip:default") == 1
     assert line.result(after) == 2
+
+
+def test_a_job_that_others_come_to_wait_for_while_it_is_recorded_is_recorded_whole(
+    work_ours, line, monkeypatch
+):
+    job = line.call(sample.add, kwargs={"left": 1}, repeat=Repeat(1, 600))
+    other = line.call(sample.add, kwargs={"left": 2}, depends_on=job)
+    enqueue_dependents = Queue.enqueue_dependents
+
+    def enqueue_late(self, parent, *arguments, **options):
+        if line.redis.incr("tries") == 1:
+            # So what RQ has watched has changed, and it begins anew.
+            line.call(sample.add, kwargs={"left": 3}, depends_on=job, job_id="late")
+        return enqueue_dependents(self, parent, *arguments, **options)
+
+    monkeypatch.setattr(Queue, "enqueue_dependents", enqueue_late)
+    work_ours()
+
+    [(_, ended)] = line.redis.xrange(f"rq:results:{job.id}")
+    assert ended[b"execution_id"]
+    assert line.redis.zcard("rq:wip:default") == 0
+    assert line.redis.keys("rq:execution*") == []
+    assert line.again(job).repeats_left == 0
+    assert [line.result(each) for each in (other, line.job("late"))] == [3, 4]

@@ -132,7 +132,8 @@ def test_the_horse_may_turn_back_to_the_job_before():
     slot.running_until(9.0)
 
     assert (slot.look().held.job_id, slot.look().deadline) == ("job-id", 9.0)
-    assert (slot.look_before().held.job_id, slot.look_before().doing) == ("other-id", Doing.RECORDING)
+    before = slot.look_before()
+    assert (before.held.job_id, before.doing) == ("other-id", Doing.RECORDING)
     slot.turn_back()
     assert slot.look().held.job_id == "other-id"
 

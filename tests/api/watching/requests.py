@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 90.0  # seconds; longer than any wait that is asked for
 
 
 class Frame(NamedTuple):

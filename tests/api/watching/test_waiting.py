@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from app.local.ports import any_free
 from app.queue.watching.events import Events
+from tests.api.conftest import wait_for
 from tests.api.watching.requests import ask
 from tests.worker.processes import ROOT, SAMPLES
 
@@ -24,6 +25,12 @@ MAIL = {"to": "ada@example.com", "subject": "Hello", "body": "It works"}
 
 def wait_in_a_thread(served, *request, **headers):
     return ThreadPoolExecutor(1).submit(ask, served, *request, **headers)
+
+
+def until_waited_for(served, count):
+    """Wait until callers wait for so many jobs, and it is known how those stand."""
+    watched = served.app.state.service.events._listeners.jobs
+    wait_for(lambda: sum(each._as_of is not None for each in list(watched.values())) == count)
 
 
 def test_a_post_is_answered_with_the_ended_job(served, worker):
@@ -136,7 +143,7 @@ def test_a_job_that_is_canceled_or_deleted_is_waited_for_no_longer(served):
     for method, suffix, status in (("POST", "/cancel", 200), ("DELETE", "", 410)):
         _, job, _ = ask(served, "POST", "/tasks/add?delay=60", {"left": 2})
         waiting = wait_in_a_thread(served, "GET", f"/jobs/{job['id']}", Prefer="wait=60")
-        time.sleep(0.3)
+        until_waited_for(served, 1)
         assert ask(served, method, f"/jobs/{job['id']}{suffix}")[0].status == 200
 
         answer, body, seconds = waiting.result()
@@ -148,7 +155,7 @@ def test_a_job_that_is_canceled_or_deleted_is_waited_for_no_longer(served):
 def test_a_stock_worker_s_job_that_leaves_no_event_wakes_them_too(served, redis_client):
     _, job, _ = ask(served, "POST", "/tasks/add", {"left": 2})
     waiting = wait_in_a_thread(served, "GET", f"/jobs/{job['id']}", Prefer="wait=60")
-    time.sleep(0.4)
+    until_waited_for(served, 1)
 
     redis_client.hset(f"rq:job:{job['id']}", "status", "stopped")
     begun = time.monotonic()
@@ -179,7 +186,7 @@ def test_a_caller_that_leaves_is_waited_for_no_longer_and_logged_as_such(
     lines = activity(3)[1:]
     assert [line["status"] for line in lines] == [499, 499]
     assert lines[0]["job_id"] == job["id"]
-    assert all(line["duration"] < 5 for line in lines)
+    assert all(line["duration"] < 30 for line in lines)
 
 
 def test_a_thousand_callers_wait_on_a_handful_of_connections(served, redis_client, start):
@@ -223,7 +230,7 @@ def test_redis_may_go_away_and_come_back_while_callers_wait(serve, samples, own_
         wait_in_a_thread(served, "GET", f"/jobs/{job['id']}", Prefer="wait=60"),
         wait_in_a_thread(served, "POST", "/tasks/add", {"left": 2}, Prefer="wait=60"),
     ]
-    time.sleep(0.5)
+    until_waited_for(served, 2)
 
     own_redis.stop()
     time.sleep(1.0)
@@ -238,9 +245,9 @@ def test_redis_may_go_away_and_come_back_while_callers_wait(serve, samples, own_
 def test_who_waits_for_a_new_job_is_answered_202_though_redis_stays_away(serve, samples, own_redis):
     served = serve(samples, redis_url=SecretStr(own_redis.url))
     _, job, _ = ask(served, "POST", "/tasks/add", {"left": 1})
-    post = wait_in_a_thread(served, "POST", "/tasks/add", {"left": 2}, Prefer="wait=1")
-    get = wait_in_a_thread(served, "GET", f"/jobs/{job['id']}", Prefer="wait=1")
-    time.sleep(0.4)
+    post = wait_in_a_thread(served, "POST", "/tasks/add", {"left": 2}, Prefer="wait=5")
+    get = wait_in_a_thread(served, "GET", f"/jobs/{job['id']}", Prefer="wait=5")
+    until_waited_for(served, 2)
     own_redis.stop()
 
     answer, job, _ = post.result()
