@@ -7,10 +7,9 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import RedisError
 from rq.worker import BaseWorker
 
 from app.queue import keys
@@ -18,6 +17,7 @@ from app.worker.ahead import HeldUp
 from app.worker.aside import Aside
 from app.worker.burial import Burial
 from app.worker.commands import Commands
+from app.worker.duties import AGAIN, Duties, Duty
 from app.worker.heartbeat import Heartbeat
 from app.worker.horse import Exit
 from app.worker.pruning import Pruning
@@ -31,18 +31,9 @@ from app.worker.turn import Claim
 
 logger = logging.getLogger("task_api.worker")
 
-AGAIN = 0.5  # seconds between tries while Redis is away
 LONGEST_SLEEP = 1.0  # seconds; how late a deadline may be noticed
 
 _SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux; on macOS both go on
-
-
-@dataclass(slots=True)
-class Duty:
-    """Something to be done again and again."""
-
-    action: Callable[[], float]  # gives the seconds until it is due again
-    due: float = 0.0  # on the monotonic clock
 
 
 class Supervisor:
@@ -61,11 +52,10 @@ class Supervisor:
         self._held_up = HeldUp(worker.key, self._recovery, stable.look_ahead)
         self._signals = Signals(grace)
         self._commands: Commands | None = None
-        self._beating = Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before()))
         self._listening = Duty(self._listen)
         self._take_over = Duty(self._take_over_expired, time.monotonic() + lease)
-        self._duties = [
-            self._beating,  # the first: it finds out whether Redis is back
+        self._duties = Duties(
+            Duty(lambda: self._heartbeat.beat(stable.look(), stable.look_before())),
             self._listening,
             Duty(self._scheduler.look),
             self._take_over,
@@ -73,7 +63,10 @@ class Supervisor:
             Duty(Pruning(worker.connection).sweep),
             Duty(Settling(worker.connection, names).look),
             Duty(self._held_up.put_back),
-        ]
+            lease=lease,
+            spare=self._spare_the_living,
+            lost=self._stop_listening,
+        )
         self._unsettled: Callable[[], None] | None = None
         self._handed_over: Claim | None = None
         self._over = False
@@ -105,7 +98,7 @@ class Supervisor:
             try:
                 self._unsettled()
             except RedisError as error:
-                self._lose_redis(error)
+                self._duties.lose_redis(error)
                 return not self._signals.is_out_of_time  # its execution expires, and is taken over
             self._unsettled = None
         # What was handed over has begun, so it has its grace.
@@ -140,23 +133,7 @@ class Supervisor:
 
     def _do_duties(self) -> None:
         self._notice_standstill()
-        for duty in self._duties:
-            now = time.monotonic()
-            if duty.due > now:
-                continue
-            try:
-                duty.due = now + duty.action()
-                self._redis_away = False
-            except RedisError as error:
-                if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):
-                    # Redis is there and refuses: a key of another type, or no memory left.
-                    logger.error("worker.refused_by_redis error=%s", error)  # noqa: TRY400
-                    duty.due = now + self._lease / 3
-                    if duty is self._beating:
-                        self._spare_the_living()
-                    continue
-                self._lose_redis(error)
-                return
+        self._duties.do()
 
     def _notice_standstill(self) -> None:
         """Note whether we were halted, or the machine slept: then so may have the other workers."""
@@ -171,7 +148,7 @@ class Supervisor:
             for command in self._commands.read():
                 self._carry_out(command)
         except RedisError as error:
-            self._lose_redis(error)
+            self._duties.lose_redis(error)
 
     def _carry_out(self, command: Any) -> None:
         match command:
@@ -196,8 +173,7 @@ class Supervisor:
                 self._burial.overdue = True
 
     def _sleep(self, wakeup: int) -> None:
-        now = time.monotonic()
-        seconds = min(LONGEST_SLEEP, *(duty.due - now for duty in self._duties))
+        seconds = min(LONGEST_SLEEP, self._duties.rest)
         if self._unsettled is not None:
             seconds = min(seconds, AGAIN)
         elif not self._stable.pid:
@@ -229,18 +205,11 @@ class Supervisor:
             logger.exception("worker.maintenance_failed")
         return float(self._worker.maintenance_interval)
 
-    def _lose_redis(self, error: RedisError) -> None:
-        if not self._redis_away:
-            logger.warning("worker.waiting_for_redis error=%s", error)
-        self._redis_away = True
+    def _stop_listening(self) -> None:
         if self._commands is not None:
             self._commands.close()
             self._commands = None
             self._listening.due = 0.0
-        self._beating.due = 0.0
-        for duty in self._duties:
-            duty.due = max(duty.due, time.monotonic() + AGAIN)
-        self._spare_the_living()
 
     def _spare_the_living(self) -> None:
         """Give the others a lease to renew what has expired while nobody could, or we cannot know.
@@ -251,7 +220,7 @@ class Supervisor:
 
     def _leave(self) -> None:
         self._stable.kill()  # there is one only where we leave by an exception
-        if not self._redis_away:
+        if not self._duties.redis_away:
             with contextlib.suppress(RedisError):
                 self._scheduler.release()
                 self._heartbeat.end()
