@@ -4,7 +4,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import InvalidSettings
@@ -87,6 +94,9 @@ class Settings(BaseSettings):
     callback_allow_inner: bool = Field(
         default=False, description="send callbacks to addresses that are not public, too"
     )
+    callback_queue: str | None = Field(
+        default=None, description="queue of all callbacks; unset, each waits in its job's own"
+    )
     share_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -155,6 +165,14 @@ class Settings(BaseSettings):
             if not secret.get_secret_value().startswith(PREFIX):
                 raise ValueError(f"each begins with {PREFIX}; `python -m app secret --new` has one")
             key_of(secret.get_secret_value())
+        return value
+
+    @field_validator("callback_queue")
+    @classmethod
+    def _is_one_of_the_queues(cls, value: str | None, info: ValidationInfo) -> str | None:
+        queues = info.data.get("queues")  # not there where they will not do themselves
+        if value is not None and queues is not None and value not in queues:
+            raise ValueError(f"{value!r} is none of the queues {', '.join(queues)}; add it there")
         return value
 
     @field_validator("root_path")

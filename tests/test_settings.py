@@ -167,3 +167,17 @@ def test_each_setting_says_what_it_is_for():
     undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
 
     assert undescribed == []
+
+
+def test_the_queue_of_callbacks_is_one_of_the_queues(monkeypatch):
+    monkeypatch.setenv("TASK_API_QUEUES", "fast,slow,callbacks")
+    monkeypatch.setenv("TASK_API_CALLBACK_QUEUE", "callbacks")
+    assert Settings.load().callback_queue == "callbacks"
+
+    monkeypatch.setenv("TASK_API_CALLBACK_QUEUE", "others")
+    with pytest.raises(InvalidSettings, match=r"TASK_API_CALLBACK_QUEUE: .*fast, slow, callbacks"):
+        Settings.load()
+    monkeypatch.setenv("TASK_API_QUEUES", "a,a")
+    with pytest.raises(InvalidSettings, match="each only once") as refused:
+        Settings.load()
+    assert "CALLBACK_QUEUE" not in str(refused.value)

@@ -76,7 +76,7 @@ def dashboard_app(settings: Settings) -> Dashboard:
     _take_over()
     app.before_request(_check_path)
     app.register_blueprint(rq_dashboard.web.blueprint)
-    for endpoint, view in _button_views(Buttons(client)).items():
+    for endpoint, view in _button_views(Buttons(client, settings.callback_queue)).items():
         if endpoint not in app.view_functions:
             raise unknown(f"it has no {endpoint}")
         app.view_functions[endpoint] = view

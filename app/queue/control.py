@@ -40,6 +40,7 @@ class Control:
         self._redis = client
         self._lookup = lookup
         self._keep = settings.failure_ttl
+        self._callback_queue = settings.callback_queue
         self._cancel = client.register_script(script("cancel"))
         self._retry = client.register_script(script("retry"))
         self._stop = client.register_script(script("stop"))
@@ -68,7 +69,7 @@ class Control:
             UnknownJob, JobGone, UnreadableJob, WrongStatus, RedisUnavailable.
         """
         await self._lookup.job(job_id)  # what cannot be read is not run again
-        call = retry_call(job_id, *await self._record(job_id))
+        call = retry_call(job_id, *await self._record(job_id), self._callback_queue)
         await self._run(self._retry, *call, ("retried", _ENDED_BADLY))
         return await self._lookup.job(job_id)
 

@@ -88,7 +88,7 @@ def new_callback(job_id: str, task: str, queue: str, url: str, keep: int) -> New
     Args:
         job_id: the job that it is about.
         task: the name of that job's task.
-        queue: the queue of both.
+        queue: the callback's own queue.
         url: where it is told.
         keep: seconds that the job is kept once it has ended; the callback is kept no shorter.
     """

@@ -72,7 +72,8 @@ def prepare(
     callbacks: tuple[NewCallback, ...] = ()
     if job.callback is not None:
         keep = max(_result_ttl(task, options, settings), settings.failure_ttl)
-        callbacks = (new_callback(job_id, task.name, queue, job.callback, keep),)
+        callback_queue = settings.callback_queue or queue
+        callbacks = (new_callback(job_id, task.name, callback_queue, job.callback, keep),)
     return NewJobs([job], writes, _line(job, front=options.front), callbacks)
 
 

@@ -15,13 +15,16 @@ ScriptCall = tuple[Sequence[str], Sequence[str | bytes | int]]
 """A script's keys, and its arguments."""
 
 
-def retry_call(job_id: str, raw: Hash, results: Sequence[Any]) -> ScriptCall:
+def retry_call(
+    job_id: str, raw: Hash, results: Sequence[Any], callback_queue: str | None
+) -> ScriptCall:
     """Call `retry.lua`: the job begins anew with the attempts that it was given at first.
 
     Args:
         job_id: the job's id.
         raw: its hash.
         results: its last result, as Redis gives a stream's entries.
+        callback_queue: the queue of its callback; the job's own where left out.
     """
     queue = raw.get(b"origin", b"").decode()
     begun, _ = counted(raw)
@@ -35,21 +38,21 @@ def retry_call(job_id: str, raw: Hash, results: Sequence[Any]) -> ScriptCall:
         ],
         [
             *(job_id, text_of_now(), retries_given(raw), begun),
-            *(last_of(completed(raw, results), results), *_callback(job_id, raw)),
+            *(last_of(completed(raw, results), results), *_callback(job_id, raw, callback_queue)),
         ],
     )
 
 
-def _callback(job_id: str, raw: Hash) -> Sequence[str | bytes | int]:
+def _callback(job_id: str, raw: Hash, queue: str | None) -> Sequence[str | bytes | int]:
     """Give the id and the fields of the callback that tells of the next end, if one is to."""
-    url, task, queue = (
+    url, task, origin = (
         raw.get(field, b"").decode(errors="replace")
         for field in (b"callback", b"description", b"origin")
     )
     if not url:
         return ()
     keep = max(_seconds(raw, field) for field in (b"result_ttl", b"failure_ttl"))
-    callback = new_callback(job_id, task, queue, url, keep)
+    callback = new_callback(job_id, task, queue or origin, url, keep)
     return (callback.id, *callback.fields)
 
 

@@ -22,8 +22,9 @@ AT_ONCE = 500  # jobs in one round trip
 class Buttons:
     """Changes jobs as the dashboard asks."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, callback_queue: str | None) -> None:
         self._client = client
+        self._callback_queue = callback_queue
         self._retry = client.register_script(script("retry"))
         self._delete = client.register_script(script("delete"))
 
@@ -99,7 +100,7 @@ class Buttons:
             yield from self._run(
                 self._retry,
                 [
-                    (job_id, retry_call(job_id, raw, results))
+                    (job_id, retry_call(job_id, raw, results, self._callback_queue))
                     for job_id, raw, results in zip(some, found[::2], found[1::2], strict=True)
                 ],
                 ("retried", "failed, stopped, canceled"),

@@ -37,7 +37,7 @@ def test_the_numbers_go_on_over_a_retry_by_hand(work, line, look, ask, by):
     if by == "the API":
         ask(lambda _, control: control.retry(job.id))
     else:
-        Buttons(line.redis).requeue(job.id)
+        Buttons(line.redis, None).requeue(job.id)
     assert told(look(job)) == [(1, "ValueError: m"), (2, "ValueError: m")]
     assert look(job).attempts[1].started_at == begun
 

@@ -38,16 +38,18 @@ def ask(worker_settings):
     """Ask a part of the API, as in `ask(lambda api: api.callbacks.of(job_id))`."""
 
     class Api:
-        def __init__(self, client):
-            lookup = Lookup(client, load_catalogue(worker_settings), worker_settings)
+        def __init__(self, client, settings):
+            lookup = Lookup(client, load_catalogue(settings), settings)
             self.lookup = lookup
             self.callbacks = Callbacks(client)
-            self.control = Control(client, lookup, worker_settings)
+            self.control = Control(client, lookup, settings)
 
-    def ask(question):
+    def ask(question, **changes):
+        settings = worker_settings.model_copy(update=changes)
+
         async def answer():
-            async with connect_async(worker_settings) as client:
-                return await question(Api(client))
+            async with connect_async(settings) as client:
+                return await question(Api(client, settings))
 
         return asyncio.run(answer())
 
