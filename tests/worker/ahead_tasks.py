@@ -10,7 +10,7 @@ from redis import Redis
 from app.context import job_id
 from app.tasks import task
 
-PATIENCE = 5.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 @task

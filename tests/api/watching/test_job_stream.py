@@ -16,13 +16,20 @@ def queued(request):
     return ["queued"] if request.node.callspec.params["worker"] == "ours" else []
 
 
+def make_due(redis_client, job_id):
+    """Let a job that is scheduled be due now."""
+    assert redis_client.zadd(keys.registry("scheduled", "default"), {job_id: 1}, xx=True, ch=True)
+
+
 def test_a_job_s_stream_begins_with_the_job_tells_each_change_and_closes_with_its_end(
-    served, worker, queued
+    served, worker, redis_client, queued
 ):
-    job = post(served, "sleep?delay=1&label=x", seconds=0.3)
+    job = post(served, "sleep?delay=60&label=x", seconds=0.3)
 
     with stream(served, f"/jobs/{job['id']}/events") as opened:
-        events = opened.events()  # to the end of the stream
+        events = opened.events("job")
+        make_due(redis_client, job["id"])
+        events += opened.events()  # to the end of the stream
 
     assert opened.status == 200
     assert opened.headers["content-type"].startswith("text/event-stream")
@@ -85,11 +92,14 @@ def test_a_stream_that_broke_goes_on_without_loss_or_doubles(served, redis_clien
     assert all(frame.event == "status" for frame in every)  # and no second `job`
 
 
-def test_an_end_that_came_while_the_caller_was_away_is_given_to_it(served, worker, queued):
-    job = post(served, "sleep?delay=1", seconds=0.1)["id"]
+def test_an_end_that_came_while_the_caller_was_away_is_given_to_it(
+    served, worker, redis_client, queued
+):
+    job = post(served, "sleep?delay=60", seconds=0.1)["id"]
     with stream(served, f"/jobs/{job}/events") as opened:
         [first] = opened.events("job")
-    ask(served, "GET", f"/jobs/{job}", Prefer="wait=20")
+    make_due(redis_client, job)
+    ask(served, "GET", f"/jobs/{job}", Prefer="wait=60")
 
     with stream(served, f"/jobs/{job}/events", Last_Event_ID=first.id) as again:
         events = again.events()

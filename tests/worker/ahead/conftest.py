@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.worker import ahead, horse
 from app.worker.ahead import Pace
 from tests.worker import ahead_tasks as tasks
 from tests.worker.processes import SAMPLES
@@ -13,6 +14,13 @@ MODULES = {"task_modules": (SAMPLES, tasks.__name__)}
 def brisk(monkeypatch):
     """Let a worker claim ahead from its first job on."""
     monkeypatch.setattr(Pace, "is_brisk", lambda _: True)
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Take no job for a long one, however busy the machine is."""
+    monkeypatch.setattr(horse, "LATE", 60.0)
+    monkeypatch.setattr(ahead, "HELD_UP", 60.0)
 
 
 @pytest.fixture

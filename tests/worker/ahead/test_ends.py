@@ -1,8 +1,12 @@
 """A process that dies, a worker that is told to end, a connection that is lost: no job is."""
 
+import pytest
+
 from tests.worker import ahead_tasks as tasks
 from tests.worker import sample_tasks as sample
 from tests.worker.ahead.conftest import statuses
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def test_a_job_that_kills_its_process_takes_none_with_it(work_briskly, line):

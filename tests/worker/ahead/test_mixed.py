@@ -1,10 +1,13 @@
 """Jobs of every kind among those that are claimed ahead."""
 
+import pytest
 from rq import Callback
 
 from tests.worker import ahead_tasks as tasks
 from tests.worker import sample_tasks as sample
 from tests.worker.ahead.conftest import statuses
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def test_a_job_that_fails_harms_neither_the_one_before_nor_the_one_claimed_ahead(

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from app.queue import keys
 from app.worker import ahead
 from app.worker.ahead import Pace
@@ -10,6 +12,8 @@ from tests.worker import ahead_tasks as tasks
 from tests.worker import sample_tasks as sample
 from tests.worker.ahead.conftest import statuses
 from tests.worker.processes import wait_until
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 def test_a_worker_claims_ahead_once_jobs_were_short_and_came_without_a_pause(monkeypatch):
