@@ -50,6 +50,17 @@ def test_an_address_of_another_machine_is_an_error_with_its_remedy():
         ports.first_free("192.0.2.1", 8000)
 
 
+def test_any_free_port_is_none_that_an_outgoing_connection_is_given():
+    assert all(20_000 <= ports.any_free(HOST) < 32_000 for _ in range(20))
+
+
+def test_where_no_port_is_free_it_is_said(monkeypatch):
+    monkeypatch.setattr(ports, "is_free", lambda host, port: False)
+
+    with pytest.raises(NoFreePort, match="20000 to 31999"):
+        ports.any_free(HOST)
+
+
 def test_any_free_port_can_be_listened_on():
     port = ports.any_free(HOST)
 

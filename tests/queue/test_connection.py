@@ -14,6 +14,7 @@ import redis.exceptions
 import trustme
 
 from app.errors import InvalidSettings
+from app.local.ports import any_free
 from app.queue.connection import (
     ANSWER_TIMEOUT,
     connect,
@@ -120,7 +121,8 @@ def tls(tmp_path, redis_program):
 
 def test_a_server_is_reached_by_tls_that_is_checked(serve, tls):
     options, authority = tls
-    port = serve(*options, "--port", "0", "--tls-port", str(free := unused_port()), port=free)
+    free = any_free("127.0.0.1")
+    port = serve(*options, "--port", "0", "--tls-port", str(free), port=free)
 
     both(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}")
 
@@ -128,17 +130,11 @@ def test_a_server_is_reached_by_tls_that_is_checked(serve, tls):
         assert "certificate verify failed" in str(error)
 
 
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 # A Redis that is away.
 
 
 def test_a_server_that_refuses_is_told_at_once():
-    for error, seconds in failures(f"redis://127.0.0.1:{unused_port()}"):
+    for error, seconds in failures(f"redis://127.0.0.1:{any_free('127.0.0.1')}"):
         assert isinstance(error, redis.exceptions.ConnectionError)
         assert seconds < 10
 
@@ -187,7 +183,7 @@ def sentinel(redis_program, tmp_path, serve):
 
     def sentinel(*options, monitor=()):
         main = serve(*options)
-        port = unused_port()
+        port = any_free("127.0.0.1")
         lines = [f"sentinel monitor main 127.0.0.1 {main} 1", *monitor]
         file = tmp_path / "sentinel.conf"
         file.write_text("\n".join([f"port {port}", "bind 127.0.0.1", f"dir {tmp_path}", *lines]))
@@ -223,7 +219,7 @@ def test_a_server_is_found_by_asking_its_sentinel(sentinel):
 def test_the_next_sentinel_is_asked_where_one_is_away(sentinel):
     port, _ = sentinel()
 
-    both(f"redis+sentinel://127.0.0.1:{unused_port()},127.0.0.1:{port}/main")
+    both(f"redis+sentinel://127.0.0.1:{any_free('127.0.0.1')},127.0.0.1:{port}/main")
 
 
 def test_a_password_is_for_the_server_and_not_for_its_sentinel(sentinel):
@@ -246,7 +242,7 @@ def test_a_service_that_the_sentinel_does_not_know_is_told(sentinel):
 
 
 def test_sentinels_that_are_all_away_are_told_soon():
-    for error, seconds in failures(f"redis+sentinel://127.0.0.1:{unused_port()}/main"):
+    for error, seconds in failures(f"redis+sentinel://127.0.0.1:{any_free('127.0.0.1')}/main"):
         assert isinstance(error, redis.exceptions.ConnectionError)
         assert seconds < 10
 
