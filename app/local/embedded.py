@@ -97,6 +97,7 @@ class EmbeddedRedis:
         self._wanted_port = port
         self._program = program
         self._port: int | None = None
+        self._hold: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -125,7 +126,7 @@ class EmbeddedRedis:
         self.lock.acquire()
         try:
             self._check_format(server)
-            self._port = self._wanted_port or _choose_port()
+            self._port = self._wanted_port or self._choose_port()
         except BaseException:
             self.release()
             raise
@@ -139,7 +140,10 @@ class EmbeddedRedis:
         )
 
     def release(self) -> None:
-        """Give the folder up, once the server has ended."""
+        """Give the folder and the port up, once the server has ended."""
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
         self.lock.release()
 
     def wait_until_ready(self, pid: int, pause: Callable[[], bool]) -> None:
@@ -201,6 +205,12 @@ class EmbeddedRedis:
             raise RedisServerMissing(seen=f" (unusable: {self._program})")
         return Server(self._program, version)
 
+    def _choose_port(self) -> int:
+        self._hold = ports.hold(PORT)
+        if self._hold is not None and ports.is_free(HOST, PORT):
+            return PORT
+        return ports.any_free(HOST)
+
     def _check_format(self, server: Server) -> None:
         if server.version < (7, 0) and (self.folder / "appendonlydir").exists():
             version = ".".join(map(str, server.version))
@@ -224,7 +234,3 @@ class EmbeddedRedis:
         except OSError:
             return False
         return b"process_id:%d" % pid in lines and b"+PONG" in lines
-
-
-def _choose_port() -> int:
-    return PORT if ports.is_free(HOST, PORT) else ports.any_free(HOST)

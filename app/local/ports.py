@@ -3,6 +3,7 @@
 import errno
 import random
 import socket
+import sys
 
 from app.errors import AddressUnavailable, NoFreePort
 
@@ -38,6 +39,22 @@ def any_free(host: str) -> int:
         if is_free(host, port):
             return port
     raise NoFreePort(host=host, first=_QUIET.start, last=_QUIET.stop - 1)
+
+
+def hold(port: int) -> socket.socket | None:
+    """Claim a port before it is bound, so that of two who start at once one takes another.
+
+    It is held until the socket is closed; None where somebody holds it. On Linux alone, by a name
+    that ends with its process; elsewhere nobody is kept off.
+    """
+    holding = socket.socket(socket.AF_UNIX)
+    if sys.platform == "linux":
+        try:
+            holding.bind(f"\0task-api-port-{port}")
+        except OSError:
+            holding.close()
+            return None
+    return holding
 
 
 def is_free(host: str, port: int) -> bool:

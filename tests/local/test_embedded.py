@@ -147,6 +147,19 @@ def test_the_usual_port_is_taken_if_it_is_free_and_another_if_not(tmp_path, monk
         assert connect(second).ping()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody is kept off")
+def test_of_two_that_start_at_once_one_takes_another_port(tmp_path, monkeypatch, port):
+    monkeypatch.setattr(embedded, "PORT", port)
+    first, second = EmbeddedRedis(tmp_path / "a"), EmbeddedRedis(tmp_path / "b")
+
+    first.reserve()  # nobody listens yet
+    second.reserve()
+
+    assert first.port == port != second.port
+    first.release()
+    second.release()
+
+
 def test_it_listens_on_loopback_only(tmp_path, port, program):
     with EmbeddedRedis(tmp_path, port, program):
         for family, *_, address in socket.getaddrinfo(socket.gethostname(), port):

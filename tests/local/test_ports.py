@@ -1,6 +1,7 @@
 """Free ports."""
 
 import socket
+import sys
 
 import pytest
 
@@ -48,6 +49,19 @@ def test_no_free_port_is_an_error_with_its_remedy(listener):
 def test_an_address_of_another_machine_is_an_error_with_its_remedy():
     with pytest.raises(AddressUnavailable, match=r"192\.0\.2\.1.*TASK_API_HOST"):
         ports.first_free("192.0.2.1", 8000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody is kept off")
+def test_a_port_is_held_for_one_at_a_time():
+    first = ports.hold(6)
+    assert first is not None
+    assert ports.hold(6) is None
+
+    first.close()
+
+    again = ports.hold(6)
+    assert again is not None
+    again.close()
 
 
 def test_any_free_port_is_none_that_an_outgoing_connection_is_given():
