@@ -206,9 +206,12 @@ class EmbeddedRedis:
         return Server(self._program, version)
 
     def _choose_port(self) -> int:
-        self._hold = ports.hold(PORT)
-        if self._hold is not None and ports.is_free(HOST, PORT):
+        hold = ports.hold(PORT)
+        if hold is not None and ports.is_free(HOST, PORT):
+            self._hold = hold
             return PORT
+        if hold is not None:
+            hold.close()
         return ports.any_free(HOST)
 
     def _check_format(self, server: Server) -> None:

@@ -145,8 +145,9 @@ class Enqueuer:
 
     def _write(self, new: NewJobs) -> Exchange[list[Job]]:
         if new.queue in self._full:
-            [length] = yield [("LLEN", keys.queue(new.queue))]
-            self._refuse_if_full(new, length)
+            replies = yield [("LLEN", keys.queue(new.queue))]
+            raise_first_error(replies)
+            self._refuse_if_full(new, replies[0])
         replies = yield new.commands
         if undo := self._needs_undo(new, replies):
             yield undo

@@ -70,7 +70,6 @@ class Supervisor:
         self._unsettled: Callable[[], None] | None = None
         self._handed_over: Claim | None = None
         self._over = False
-        self._redis_away = False
         self._awake_at = _uptime()
 
     def run(self) -> None:

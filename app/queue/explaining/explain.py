@@ -17,6 +17,7 @@ from app.queue import keys
 from app.queue.explaining.likely_wait import likely_wait
 from app.queue.explaining.summary import Surroundings, summary_of
 from app.queue.fleet import Fleet
+from app.queue.held import Held
 from app.queue.lookup import DEEPEST_POSITION, Lookup
 from app.queue.moment import moment_of_score, moment_of_text
 from app.queue.record import parents_of
@@ -202,9 +203,8 @@ class Explainer:
     async def _running(self, job: Job, facts: _Facts, any_other: bool) -> RunningAttempt:
         expires = None
         if facts.execution is not None:
-            score = await self._redis.zscore(
-                keys.registry("started", job.queue), f"{job.id}:{facts.execution}"
-            )
+            held = Held(job.id, facts.execution, job.queue)
+            score = await self._redis.zscore(held.registry, held.entry)
             expires = moment_of_score(score)
         lost = expires is None or expires <= facts.now or not facts.registered
         taken_over_by = expires + self._looks_apart if lost and expires and any_other else None

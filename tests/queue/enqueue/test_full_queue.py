@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from app.errors import QueueFull
+from app.errors import QueueFull, RedisUnavailable
 from app.options import JobOptions
 from tests.queue import tasks_for_tests as mine
 
@@ -41,3 +41,14 @@ def test_a_queue_that_somebody_else_has_filled_is_found_out(enqueue, small, redi
         enqueue(mine.send, by=small, to="ada")
 
     assert redis_client.llen("rq:queue:default") <= 51
+
+
+def test_a_full_queue_whose_key_became_another_type_is_an_error_that_says_so(
+    enqueue, small, redis_client
+):
+    for _ in range(3):
+        enqueue(mine.send, by=small, to="ada")
+    redis_client.set("rq:queue:default", "text")
+
+    with pytest.raises(RedisUnavailable, match="WRONGTYPE"):
+        enqueue(mine.send, by=small, to="ada")
